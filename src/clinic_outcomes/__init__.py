@@ -1,0 +1,9 @@
+"""Aggregate outcome and adverse-event reports from the de-identified exports of many clinics.
+
+Data flows one way through eight stages, each a package of its own:
+``receive → admit → harmonise → resolve → validate → model → protect → publish``.
+"""
+
+STAGES = ("receive", "admit", "harmonise", "resolve", "validate", "model", "protect", "publish")
+CLINIC_STAGES = STAGES[:5]
+NETWORK_STAGES = STAGES[5:]

@@ -1,0 +1,326 @@
+"""A clinic system: the files it exports and what each column and code means."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from clinic_outcomes.contract import LOCAL_CODES, UNMAPPED, Column, Contract, load_contract
+from clinic_outcomes.files import fingerprint_files
+from clinic_outcomes.mapping.reading import IDENTIFIER, Mistakes, read_csv, read_yaml
+from clinic_outcomes.mapping.units import UNIT_CONVERSIONS, UnitConversion
+from clinic_outcomes.problems import ClinicOutcomesError
+from clinic_outcomes.settings import Settings
+
+COLUMNS_HEADER = ("source", "source_column", "table", "column", "unit", "codes", "constant")
+CODES_HEADER = ("codes", "source_code", "code")
+RECORD_ACTION = "record_action"
+
+
+class CsvDialect(BaseModel):
+    """How a system writes CSV."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    delimiter: str = Field(default=",", min_length=1, max_length=1)
+    quote: str = Field(default='"', min_length=1, max_length=1)
+    decimal_separator: Literal[".", ","] = "."
+
+
+class Source(BaseModel):
+    """One kind of file in an export: the pattern of its name, and whether every delivery must have it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    file: str
+    required: bool = True
+
+
+class _SystemFile(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    title: str
+    description: str = ""
+    format: Literal["csv"]
+    csv: CsvDialect = CsvDialect()
+    missing: tuple[str, ...] = ("",)
+    list_separator: str = ";"
+    sources: dict[str, Source] = Field(min_length=1)
+    key_patterns: dict[str, str]
+
+    @field_validator("key_patterns")
+    @classmethod
+    def _compiles(cls, value: dict[str, str]) -> dict[str, str]:
+        for name, pattern in value.items():
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                raise ValueError(f"{name}: not a regular expression: {error}") from None
+        return value
+
+
+@dataclass(frozen=True)
+class ColumnMapping:
+    """One line of ``columns.csv``.
+
+    ``source_columns`` are the delivered columns: none for a constant, several for a key made of several, joined
+    by ``/``. ``target`` is the contract's column; None for ``record_action`` and for a column that is allowed in
+    the file but carried nowhere. ``codes`` names the code set that translates its values.
+    """
+
+    source: str
+    source_columns: tuple[str, ...]
+    table: str | None
+    target: Column | None
+    conversion: UnitConversion | None
+    unit: str | None
+    codes: str | None
+    constant: str | None
+    line: int
+
+    @property
+    def is_record_action(self) -> bool:
+        """Whether the column says ``upsert`` or ``delete`` for its row."""
+        return self.table is not None and self.target is None
+
+
+@dataclass(frozen=True)
+class System:
+    """A clinic system as its folder describes it.
+
+    ``codes`` maps code set → delivered code → canonical code. ``key_patterns`` maps a key column's name to the
+    regular expression that the whole delivered key must match.
+    """
+
+    name: str
+    title: str
+    description: str
+    format: str
+    csv: CsvDialect
+    missing: tuple[str, ...]
+    list_separator: str
+    sources: Mapping[str, Source]
+    key_patterns: Mapping[str, str]
+    columns: tuple[ColumnMapping, ...]
+    codes: Mapping[str, Mapping[str, str]]
+    fingerprint: str
+
+    def tables(self, source: str) -> tuple[str, ...]:
+        """Canonical tables a source feeds, in the order of ``columns.csv``."""
+        return tuple(dict.fromkeys(m.table for m in self.columns if m.source == source and m.table))
+
+    def mappings(self, source: str, table: str) -> tuple[ColumnMapping, ...]:
+        """Lines that carry columns of ``source`` into ``table``."""
+        return tuple(m for m in self.columns if m.source == source and m.table == table)
+
+    def allowed_columns(self, source: str) -> tuple[str, ...]:
+        """Delivered columns that a file of ``source`` must have, in order; any other is refused."""
+        return tuple(dict.fromkeys(name for m in self.columns if m.source == source for name in m.source_columns))
+
+    def key_pattern(self, column: Column) -> str | None:
+        """Regular expression of a key column: its own, or that of the column it refers to."""
+        own = self.key_patterns.get(column.name)
+        return own or (self.key_patterns.get(column.references[1]) if column.references else None)
+
+
+def load_systems(settings: Settings) -> dict[str, System]:
+    """Every system below ``settings.systems``, by name. ``ClinicOutcomesError`` lists all mistakes of all of them."""
+    mistakes = Mistakes()
+    found = {}
+    for folder in sorted(path for path in settings.systems.iterdir() if path.is_dir()):
+        system = _read_system(folder, load_contract(), mistakes)
+        if system:
+            found[system.name] = system
+    if mistakes.problems:
+        raise ClinicOutcomesError(mistakes.problems)
+    return found
+
+
+def load_system(name: str, settings: Settings) -> System:
+    """One system by name. ``ClinicOutcomesError`` lists all mistakes in its folder."""
+    mistakes = Mistakes()
+    system = _read_system(settings.systems / name, load_contract(), mistakes)
+    if mistakes.problems or system is None:
+        raise ClinicOutcomesError(mistakes.problems)
+    return system
+
+
+def _read_system(folder: Path, contract: Contract, mistakes: Mistakes) -> System | None:
+    head_path = folder / "system.yml"
+    if not IDENTIFIER.fullmatch(folder.name):
+        mistakes.add(head_path, "a system's folder is named with lower-case letters, digits and _")
+    head = read_yaml(head_path, _SystemFile, mistakes)
+    codes = _read_codes(folder / "codes.csv", mistakes)
+    if head is None:
+        return None
+    columns = _read_columns(folder / "columns.csv", head, codes, contract, mistakes)
+    _check_codes(folder / "codes.csv", columns, codes, contract, mistakes)
+    _check_complete(folder / "columns.csv", head_path, head, columns, contract, mistakes)
+    return System(
+        name=folder.name,
+        title=head.title,
+        description=head.description,
+        format=head.format,
+        csv=head.csv,
+        missing=head.missing,
+        list_separator=head.list_separator,
+        sources=head.sources,
+        key_patterns=head.key_patterns,
+        columns=columns,
+        codes={name: {source: code for source, (code, _) in lines.items()} for name, lines in codes.items()},
+        fingerprint=fingerprint_files([p for p in folder.rglob("*") if p.is_file()], folder),
+    )
+
+
+_Codes = dict[str, dict[str, tuple[str, int]]]
+
+
+def _read_codes(path: Path, mistakes: Mistakes) -> _Codes:
+    codes: _Codes = {}
+    for line, row in read_csv(path, CODES_HEADER, mistakes):
+        lines = codes.setdefault(row["codes"], {})
+        if row["source_code"] in lines:
+            mistakes.add(path, "source code is mapped twice in its set", line=line, column="source_code")
+        lines[row["source_code"]] = (row["code"], line)
+    return codes
+
+
+def _read_columns(
+    path: Path, head: _SystemFile, codes: _Codes, contract: Contract, mistakes: Mistakes
+) -> tuple[ColumnMapping, ...]:
+    found = []
+    for line, row in read_csv(path, COLUMNS_HEADER, mistakes):
+        mapping = _read_column(path, line, row, head, codes, contract, mistakes)
+        if mapping:
+            found.append(mapping)
+    return tuple(found)
+
+
+def _read_column(
+    path: Path,
+    line: int,
+    row: Mapping[str, str],
+    head: _SystemFile,
+    codes: _Codes,
+    contract: Contract,
+    mistakes: Mistakes,
+) -> ColumnMapping | None:
+    def wrong(column: str, message: str) -> None:
+        mistakes.add(path, message, line=line, column=column)
+
+    before = len(mistakes.problems)
+    if row["source"] not in head.sources:
+        wrong("source", "no such source in system.yml")
+    if bool(row["source_column"]) == bool(row["constant"]):
+        wrong("source_column", "give either source_column or constant")
+    table, target = _find_target(row, contract, wrong)
+    source_columns = tuple(part for part in row["source_column"].split("+") if part)
+    if len(source_columns) > 1 and not (target and target.is_key):
+        wrong("source_column", "only a key may be made of several columns")
+    if row["codes"] and row["codes"] not in codes:
+        wrong("codes", "no such code set in codes.csv")
+    if target and target.code_list and not row["codes"] and not row["constant"]:
+        wrong("codes", "a coded column needs a code set")
+    if row["constant"] and target and target.code_list and row["constant"] not in contract.codes(target):
+        wrong("constant", "constant is not in the column's code list")
+    conversion = _find_conversion(row, target, wrong)
+    if len(mistakes.problems) > before:
+        return None
+    return ColumnMapping(
+        source=row["source"],
+        source_columns=source_columns,
+        table=table,
+        target=target,
+        conversion=conversion,
+        unit=row["unit"] or None,
+        codes=row["codes"] or None,
+        constant=row["constant"] or None,
+        line=line,
+    )
+
+
+def _find_target(row: Mapping[str, str], contract: Contract, wrong) -> tuple[str | None, Column | None]:  # type: ignore[no-untyped-def]
+    if not row["table"] and not row["column"]:
+        return None, None
+    if row["table"] not in contract.tables:
+        wrong("table", "no such table in the contract")
+        return None, None
+    if row["column"] == RECORD_ACTION:
+        return row["table"], None
+    try:
+        target = contract.tables[row["table"]].column(row["column"])
+    except KeyError:
+        wrong("column", "no such column in the contract's table")
+        return row["table"], None
+    return row["table"], target
+
+
+def _find_conversion(row: Mapping[str, str], target: Column | None, wrong) -> UnitConversion | None:  # type: ignore[no-untyped-def]
+    unit, expected = row["unit"], target.unit if target else None
+    if target and expected and not unit and row["source_column"]:
+        wrong("unit", f"unit is missing; the contract's is {expected}")
+    elif unit and not expected:
+        wrong("unit", "this column has no unit")
+    elif unit and unit != expected:
+        if (unit, expected) not in UNIT_CONVERSIONS:
+            wrong("unit", f"no conversion from {unit} to {expected}")
+        return UNIT_CONVERSIONS.get((unit, expected or ""))
+    return None
+
+
+def _check_codes(
+    path: Path, columns: tuple[ColumnMapping, ...], codes: _Codes, contract: Contract, mistakes: Mistakes
+) -> None:
+    for name in sorted(set(codes) - {mapping.codes for mapping in columns}):
+        mistakes.add(path, f"code set {name} is used by no column", column="codes")
+    reported = set()
+    for mapping in columns:
+        if mapping.is_record_action:
+            allowed: tuple[str, ...] = ("upsert", "delete")
+        elif mapping.target is None or mapping.target.code_list in (None, LOCAL_CODES):
+            continue
+        else:
+            allowed = contract.codes(mapping.target)
+        for code, line in codes.get(mapping.codes or "", {}).values():
+            if (code not in allowed or code == UNMAPPED) and line not in reported:
+                reported.add(line)
+                mistakes.add(path, "code is not in the column's code list", line=line, column="code")
+
+
+def _check_complete(
+    path: Path,
+    head_path: Path,
+    head: _SystemFile,
+    columns: tuple[ColumnMapping, ...],
+    contract: Contract,
+    mistakes: Mistakes,
+) -> None:
+    seen: dict[tuple[str, str, str], int] = {}
+    for mapping in columns:
+        if mapping.table is None:
+            continue
+        place = (mapping.source, mapping.table, mapping.target.name if mapping.target else RECORD_ACTION)
+        if place in seen:
+            mistakes.add(path, f"mapped already on line {seen[place]}", line=mapping.line, column="column")
+        seen[place] = mapping.line
+    for source, table in sorted({(m.source, m.table) for m in columns if m.table}):
+        for column in contract.tables[table].columns:
+            if column.required and (source, table, column.name) not in seen:
+                mistakes.add(path, f"source {source} feeds {table} but not its required column", column=column.name)
+    for source in sorted(set(head.sources) - {mapping.source for mapping in columns}):
+        mistakes.add(path, f"source {source} has no column", column="source")
+    for name in sorted(
+        {
+            m.target.name
+            for m in columns
+            if m.target
+            and m.target.is_key
+            and not {m.target.name, m.target.references[1] if m.target.references else ""} & set(head.key_patterns)
+        }
+    ):
+        mistakes.add(head_path, "key column has no pattern in key_patterns", column=name)

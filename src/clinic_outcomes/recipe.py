@@ -1,0 +1,23 @@
+"""The recipe: a short hash of everything that turns a delivery into canonical rows, except the delivery."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from clinic_outcomes.contract import load_contract
+from clinic_outcomes.files import fingerprint, fingerprint_files
+from clinic_outcomes.mapping import Clinic
+
+PACKAGE = Path(__file__).parent
+DERIVING_ROOMS = ("mapping", "formats", "admit", "harmonise")
+
+
+def code_fingerprint(rooms: Iterable[str]) -> str:
+    """Fingerprint of the source files of some packages: a corrected rule must re-derive what it decides."""
+    return fingerprint_files([path for room in rooms for path in (PACKAGE / room).rglob("*.py")], PACKAGE)
+
+
+def recipe(clinic: Clinic) -> str:
+    """Recipe of a clinic: 16 hex digits over its mapping, the contract and the code that applies them."""
+    return fingerprint([clinic.fingerprint, load_contract().fingerprint, code_fingerprint(DERIVING_ROOMS)])[:16]

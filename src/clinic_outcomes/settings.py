@@ -1,0 +1,94 @@
+"""Where things lie and how much of the machine may be used."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field
+
+PROJECT_ROOT = Path(os.environ.get("CLINIC_OUTCOMES_PROJECT", Path(__file__).resolve().parents[2]))
+
+
+class Settings(BaseModel):
+    """Folders and limits of one run.
+
+    Every stage takes one of these; nothing else in the package reads the environment.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    home: Path
+    clinics: Path = PROJECT_ROOT / "clinics"
+    systems: Path = PROJECT_ROOT / "systems"
+    expectations: Path = PROJECT_ROOT / "expectations"
+    dbt_project: Path = PROJECT_ROOT / "dbt_project"
+    threads: int = Field(default=2, ge=1, description="Threads of DuckDB and dbt.")
+    memory_limit_mb: int = Field(default=1200, ge=256, description="Memory of DuckDB, in megabytes.")
+
+    @classmethod
+    def from_environment(cls, home: Path | None = None) -> Self:
+        """Read ``CLINIC_OUTCOMES_HOME``, ``_CLINICS``, ``_SYSTEMS``, ``_THREADS`` and ``_MEMORY_LIMIT_MB``.
+
+        ``home`` takes precedence over the variable; the default is ``var/`` in the project.
+        """
+        names = {
+            "home": "HOME",
+            "clinics": "CLINICS",
+            "systems": "SYSTEMS",
+            "threads": "THREADS",
+            "memory_limit_mb": "MEMORY_LIMIT_MB",
+        }
+        values: dict[str, object] = {
+            field: os.environ[f"CLINIC_OUTCOMES_{name}"]
+            for field, name in names.items()
+            if os.environ.get(f"CLINIC_OUTCOMES_{name}")
+        }
+        if home is not None:
+            values["home"] = home
+        values.setdefault("home", PROJECT_ROOT / "var")
+        settings = cls.model_validate(values)
+        return settings.model_copy(
+            update={name: getattr(settings, name).resolve() for name in ("home", "clinics", "systems")}
+        )
+
+    @property
+    def landing(self) -> Path:
+        """What clinics dropped: ``landing/<clinic>/<delivery folder>/``. Never edited."""
+        return self.home / "landing"
+
+    @property
+    def ledger(self) -> Path:
+        """One immutable JSON record a delivery and stage: ``ledger/<clinic>/<delivery id>/<stage>….json``."""
+        return self.home / "ledger"
+
+    @property
+    def lake(self) -> Path:
+        """Harmonised rows: ``lake/<table>/clinic_id=<c>/<delivery id>.<recipe>.parquet``. Immutable."""
+        return self.home / "lake"
+
+    @property
+    def state(self) -> Path:
+        """Resolved and validated rows a clinic: ``state/<clinic>/<state id>/``; ``latest`` points at the newest."""
+        return self.home / "state"
+
+    @property
+    def warehouse(self) -> Path:
+        """The DuckDB file that dbt alone writes."""
+        return self.home / "warehouse"
+
+    @property
+    def marts(self) -> Path:
+        """Exported marts: ``marts/<build>/{core,release}/<mart>.parquet``; ``latest`` points at the newest."""
+        return self.home / "marts"
+
+    @property
+    def releases(self) -> Path:
+        """Reports: ``releases/<yyyy-mm>.<n>/<recipient>/``; ``latest`` points at the newest."""
+        return self.home / "releases"
+
+    @property
+    def scratch(self) -> Path:
+        """Temporary files, on the same file system as the rest so that renames are atomic."""
+        return self.home / "scratch"
