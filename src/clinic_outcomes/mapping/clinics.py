@@ -9,9 +9,10 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from clinic_outcomes.contract import load_contract
 from clinic_outcomes.files import fingerprint, sha256_file
 from clinic_outcomes.mapping.reading import IDENTIFIER, Mistakes, read_yaml
-from clinic_outcomes.mapping.systems import System, load_systems
+from clinic_outcomes.mapping.systems import KeyPattern, System, allowed_codes, load_systems
 from clinic_outcomes.problems import ClinicOutcomesError
 from clinic_outcomes.settings import Settings
 
@@ -29,7 +30,7 @@ class LegalBasis(BaseModel):
 class _Overrides(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    key_patterns: dict[str, str] = {}
+    key_patterns: dict[str, KeyPattern] = {}
     codes: dict[str, dict[str, str]] = {}
 
 
@@ -87,9 +88,16 @@ def _read_clinic(path: Path, systems: Mapping[str, System], mistakes: Mistakes) 
         mistakes.add(path, "no such system", column="system")
         return None
     system = systems[content.system]
-    for name in sorted(set(content.overrides.codes) - set(system.codes)):
-        mistakes.add(path, "overrides a code set that its system does not have", column=f"overrides.codes.{name}")
-    codes = {name: {**lines, **content.overrides.codes.get(name, {})} for name, lines in system.codes.items()}
+    codes = {name: dict(lines) for name, lines in system.codes.items()}
+    for name, lines in sorted(content.overrides.codes.items()):
+        place = f"overrides.codes.{name}"
+        if name not in codes:
+            mistakes.add(path, "overrides a code set that its system does not have", column=place)
+            continue
+        allowed = allowed_codes(system.columns, name, load_contract())
+        if allowed is not None and not set(lines.values()) <= allowed:
+            mistakes.add(path, "code is not in the column's code list", column=place)
+        codes[name] |= lines
     return Clinic(
         clinic_id=path.stem,
         title=content.title,

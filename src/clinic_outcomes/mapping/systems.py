@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from clinic_outcomes.contract import LOCAL_CODES, UNMAPPED, Column, Contract, load_contract
 from clinic_outcomes.files import fingerprint_files
@@ -20,6 +20,17 @@ from clinic_outcomes.settings import Settings
 COLUMNS_HEADER = ("source", "source_column", "table", "column", "unit", "codes", "constant")
 CODES_HEADER = ("codes", "source_code", "code")
 RECORD_ACTION = "record_action"
+
+
+def _compiles(pattern: str) -> str:
+    try:
+        re.compile(pattern)
+    except re.error:
+        raise ValueError("not a regular expression") from None
+    return pattern
+
+
+KeyPattern = Annotated[str, AfterValidator(_compiles)]
 
 
 class CsvDialect(BaseModel):
@@ -51,17 +62,7 @@ class _SystemFile(BaseModel):
     missing: tuple[str, ...] = ("",)
     list_separator: str = ";"
     sources: dict[str, Source] = Field(min_length=1)
-    key_patterns: dict[str, str]
-
-    @field_validator("key_patterns")
-    @classmethod
-    def _compiles(cls, value: dict[str, str]) -> dict[str, str]:
-        for name, pattern in value.items():
-            try:
-                re.compile(pattern)
-            except re.error as error:
-                raise ValueError(f"{name}: not a regular expression: {error}") from None
-        return value
+    key_patterns: dict[str, KeyPattern]
 
 
 @dataclass(frozen=True)
@@ -177,6 +178,22 @@ def _read_system(folder: Path, contract: Contract, mistakes: Mistakes) -> System
     )
 
 
+def allowed_codes(columns: Iterable[ColumnMapping], code_set: str, contract: Contract) -> frozenset[str] | None:
+    """Canonical codes a code set may give: those that every column using it may hold; None where any will do."""
+    allowed: frozenset[str] | None = None
+    for mapping in columns:
+        if mapping.codes != code_set:
+            continue
+        if mapping.is_record_action:
+            codes = frozenset({"upsert", "delete"})
+        elif mapping.target is None or mapping.target.code_list in (None, LOCAL_CODES):
+            continue
+        else:
+            codes = frozenset(contract.codes(mapping.target)) - {UNMAPPED}
+        allowed = codes if allowed is None else allowed & codes
+    return allowed
+
+
 _Codes = dict[str, dict[str, tuple[str, int]]]
 
 
@@ -244,7 +261,9 @@ def _read_column(
     )
 
 
-def _find_target(row: Mapping[str, str], contract: Contract, wrong) -> tuple[str | None, Column | None]:  # type: ignore[no-untyped-def]
+def _find_target(
+    row: Mapping[str, str], contract: Contract, wrong: Callable[[str, str], None]
+) -> tuple[str | None, Column | None]:
     if not row["table"] and not row["column"]:
         return None, None
     if row["table"] not in contract.tables:
@@ -260,7 +279,9 @@ def _find_target(row: Mapping[str, str], contract: Contract, wrong) -> tuple[str
     return row["table"], target
 
 
-def _find_conversion(row: Mapping[str, str], target: Column | None, wrong) -> UnitConversion | None:  # type: ignore[no-untyped-def]
+def _find_conversion(
+    row: Mapping[str, str], target: Column | None, wrong: Callable[[str, str], None]
+) -> UnitConversion | None:
     unit, expected = row["unit"], target.unit if target else None
     if target and expected and not unit and row["source_column"]:
         wrong("unit", f"unit is missing; the contract's is {expected}")
@@ -278,17 +299,10 @@ def _check_codes(
 ) -> None:
     for name in sorted(set(codes) - {mapping.codes for mapping in columns}):
         mistakes.add(path, f"code set {name} is used by no column", column="codes")
-    reported = set()
-    for mapping in columns:
-        if mapping.is_record_action:
-            allowed: tuple[str, ...] = ("upsert", "delete")
-        elif mapping.target is None or mapping.target.code_list in (None, LOCAL_CODES):
-            continue
-        else:
-            allowed = contract.codes(mapping.target)
-        for code, line in codes.get(mapping.codes or "", {}).values():
-            if (code not in allowed or code == UNMAPPED) and line not in reported:
-                reported.add(line)
+    for name, lines in codes.items():
+        allowed = allowed_codes(columns, name, contract)
+        for code, line in lines.values():
+            if allowed is not None and code not in allowed:
                 mistakes.add(path, "code is not in the column's code list", line=line, column="code")
 
 
