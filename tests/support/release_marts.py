@@ -1,0 +1,102 @@
+"""Small release marts for tests of protect and publish, from tables a reader can check by eye."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+
+from clinic_outcomes.files import point_latest, write_json
+
+CLINICS = """
+clinic_id | title        | reporting_period
+alder     | Alder House  | 2024-03
+birch     | Birch Clinic | 2024-03
+cedar     | Cedar Centre | 2024-02
+"""
+COVERAGE = """
+clinic_id | table_name    | delivered
+alder     | patient       | true
+alder     | adverse_event | true
+birch     | patient       | true
+birch     | adverse_event | true
+cedar     | patient       | true
+cedar     | adverse_event | false
+"""
+TYPES = {
+    "sort_order": "INTEGER",
+    "numerator": "DECIMAL(18, 4)",
+    "denominator": "BIGINT",
+    "value": "DECIMAL(18, 6)",
+    "patients": "BIGINT",
+    "clinics": "BIGINT",
+    "delivered": "BOOLEAN",
+}
+"""Columns that are not text."""
+
+
+def build_marts(
+    home: Path,
+    *,
+    measures: str,
+    figures: str,
+    clinics: str = CLINICS,
+    coverage: str = COVERAGE,
+    build_id: str = "00000000000000b1",
+    reporting_period: str = "2024-03",
+) -> None:
+    """Write ``marts/<build>/`` as the stage model does, and move ``latest``.
+
+    Figures may leave out ``dimension`` (then ``group``); their type is their measure's. ``-`` is null, ``''`` empty.
+    """
+    build = home / "marts" / build_id
+    (build / "release").mkdir(parents=True)
+    with duckdb.connect() as connection:
+        for name, table in {
+            "dim_measures": measures,
+            "figures": figures,
+            "dim_clinics": clinics,
+            "agg_coverage": coverage,
+        }.items():
+            _create(connection, name, table)
+        if "definition" not in _columns(connection, "dim_measures"):
+            connection.execute("ALTER TABLE dim_measures ADD COLUMN definition VARCHAR")
+            connection.execute("UPDATE dim_measures SET definition = 'What ' || label || ' means.'")
+        if "dimension" not in _columns(connection, "figures"):
+            connection.execute("ALTER TABLE figures ADD COLUMN dimension VARCHAR DEFAULT 'group'")
+        connection.execute(
+            """
+            CREATE TABLE agg_figures AS
+            SELECT
+                concat_ws('/', measure, clinic_id, dimension, category) AS figure_id, measure, figure_type, clinic_id,
+                dimension, category, numerator, denominator,
+                (CASE WHEN figure_type = 'count' THEN numerator ELSE numerator / denominator END)::DECIMAL(18, 6) AS value,
+                patients, clinics
+            FROM figures LEFT JOIN (SELECT measure, figure_type FROM dim_measures) USING (measure)
+            ORDER BY figure_id
+            """
+        )
+        for mart in ("agg_figures", "dim_measures", "dim_clinics", "agg_coverage"):
+            connection.execute(f"COPY {mart} TO '{build}/release/{mart}.parquet' (FORMAT parquet)")
+    write_json(
+        build / "model.json",
+        {"build_id": build_id, "states": {}, "reporting_period": reporting_period, "nodes": []},
+    )
+    point_latest(build)
+
+
+def _columns(connection: duckdb.DuckDBPyConnection, table: str) -> set[str]:
+    return {row[0] for row in connection.execute(f"DESCRIBE {table}").fetchall()}
+
+
+def _create(connection: duckdb.DuckDBPyConnection, name: str, table: str) -> None:
+    header, *lines = [[cell.strip() for cell in line.split("|")] for line in table.strip().splitlines()]
+    typed = ", ".join(f"{column} {TYPES.get(column, 'VARCHAR')}" for column in header)
+    connection.execute(f"CREATE TABLE {name} ({typed})")
+    values = [[None if cell == "-" else cell.strip("'") for cell in line] for line in lines]
+    columns = [index for index, column in enumerate(header) if column not in ("shown", "upper", "of")]
+    marks = ", ".join("?" for _ in columns)
+    names = ", ".join(header[index] for index in columns)
+    connection.executemany(
+        f"INSERT INTO {name} ({names}) VALUES ({marks})", [[value[index] for index in columns] for value in values]
+    )
