@@ -70,7 +70,8 @@ def build_marts(
             SELECT
                 concat_ws('/', measure, clinic_id, dimension, category) AS figure_id, measure, figure_type, clinic_id,
                 dimension, category, numerator, denominator,
-                (CASE WHEN figure_type = 'count' THEN numerator ELSE numerator / denominator END)::DECIMAL(18, 6) AS value,
+                (CASE WHEN figure_type = 'count' THEN numerator ELSE numerator / denominator END)::DECIMAL(18, 6)
+                    AS value,
                 patients, clinics
             FROM figures LEFT JOIN (SELECT measure, figure_type FROM dim_measures) USING (measure)
             ORDER BY figure_id
