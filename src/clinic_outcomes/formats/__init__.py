@@ -37,8 +37,12 @@ _READERS: Mapping[str, Reader] = MappingProxyType({"csv": csv_files})
 
 
 def source_of(file_name: str, system: System) -> str | None:
-    """The source of ``system`` whose pattern the file's name matches, or None. Case counts; the first one wins."""
-    return next((name for name, source in system.sources.items() if fnmatchcase(file_name, source.file)), None)
+    """The source of ``system`` whose pattern the file's name matches, or None. Letter case counts.
+
+    Where several match, the longest pattern wins, for it says most (``visits_extra*.csv`` before ``visits*.csv``).
+    """
+    matching = [name for name, source in system.sources.items() if fnmatchcase(file_name, source.file)]
+    return max(matching, key=lambda name: len(system.sources[name].file), default=None)
 
 
 def read_header(path: Path, system: System) -> tuple[str, ...]:

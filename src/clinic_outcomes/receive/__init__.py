@@ -1,0 +1,16 @@
+"""Receive: what lies in a clinic's landing folder, as delivery records. Nothing in landing is ever changed."""
+
+from clinic_outcomes.receive.manifest import MANIFEST_NAME, Manifest, ManifestFile, write_manifest
+from clinic_outcomes.receive.opening import delivery_files, landing_folders, open_delivery
+from clinic_outcomes.receive.receiving import receive
+
+__all__ = [
+    "MANIFEST_NAME",
+    "Manifest",
+    "ManifestFile",
+    "delivery_files",
+    "landing_folders",
+    "open_delivery",
+    "receive",
+    "write_manifest",
+]

@@ -1,0 +1,236 @@
+"""Checks of one landing folder: everything wrong with it at once, and the id of what it holds."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+
+import duckdb
+
+from clinic_outcomes.database import session
+from clinic_outcomes.files import fingerprint, sha256_file
+from clinic_outcomes.formats import count_rows, read_header, source_of
+from clinic_outcomes.mapping import Clinic, System
+from clinic_outcomes.problems import ClinicOutcomesError, Problem
+from clinic_outcomes.receive.landing import Drop, Entry
+from clinic_outcomes.receive.manifest import MANIFEST_NAME, SAFE_FILE_NAME, Manifest, ManifestFile, read_manifest
+from clinic_outcomes.records import ReceivedFile, ReceiveRecord
+from clinic_outcomes.settings import Settings
+
+
+def check_drop(drop: Drop, clinic: Clinic, settings: Settings) -> ReceiveRecord:
+    """The delivery record of a landing folder, with every problem found in it."""
+    problems = _check_entries(drop)
+    try:
+        manifest = _find_manifest(drop)
+    except ClinicOutcomesError as error:
+        return _unidentified(drop, clinic.clinic_id, [*error.problems, *problems])
+    digests = {entry.name: sha256_file(entry.path) for entry in _files(drop).values()}
+    sources = {name: source_of(name, clinic.system) for name in digests}
+    problems += _check_manifest(manifest, drop, clinic)
+    with session(settings) as connection:
+        for file in sorted(manifest.files, key=lambda file: file.name):
+            if file.name in digests:
+                entry = _files(drop)[file.name]
+                problems += _check_file(connection, file, entry, digests[file.name], clinic.system)
+    problems = _of_clinic(problems, clinic.clinic_id)
+    return ReceiveRecord(
+        clinic_id=clinic.clinic_id,
+        delivery_id=_delivery_id(clinic.clinic_id, manifest, digests, sources, problems),
+        folder=drop.name,
+        received=not problems,
+        export_sequence=manifest.export_sequence,
+        export_kind=manifest.export_kind,
+        reporting_period=manifest.reporting_period,
+        files=tuple(
+            ReceivedFile(name=file.name, source=sources[file.name] or "", rows=file.rows, sha256=digests[file.name])
+            for file in sorted(manifest.files, key=lambda file: file.name)
+            if file.name in digests
+        ),
+        problems=tuple(problems),
+    )
+
+
+def _files(drop: Drop) -> dict[str, Entry]:
+    return {entry.name: entry for entry in drop.entries if entry.is_file and entry.name != MANIFEST_NAME}
+
+
+def _told(name: str) -> str | None:
+    """A file's name where it may be told: anything but a plain name could be made to mislead."""
+    return name if re.fullmatch(SAFE_FILE_NAME, name) else None
+
+
+def _check_entries(drop: Drop) -> list[Problem]:
+    if not drop.is_folder:
+        return [
+            Problem(
+                rule="folder_expected",
+                message="a delivery is a folder with its files and manifest.json; this is something else",
+                advice="Put the files into a folder of their own.",
+            )
+        ]
+    problems = []
+    for entry in drop.entries:
+        if not entry.is_file:
+            problems.append(
+                Problem(
+                    rule="file_not_regular",
+                    message="sub-folders, links and devices are not read",
+                    advice="Put plain files into the delivery's folder.",
+                    file=_told(entry.name),
+                )
+            )
+        if _told(entry.name) is None:
+            problems.append(
+                Problem(
+                    rule="file_name_unsafe",
+                    message="a file's name holds other than plain letters, digits, blanks and . _ - ( )",
+                    advice="Give the file a plain name.",
+                )
+            )
+    return problems
+
+
+def _find_manifest(drop: Drop) -> Manifest:
+    found = [entry for entry in drop.entries if entry.name == MANIFEST_NAME and entry.is_file and drop.is_folder]
+    if not found:
+        raise ClinicOutcomesError(
+            [
+                Problem(
+                    rule="manifest_missing",
+                    message="the folder has no manifest.json (yet)",
+                    advice="Write manifest.json after all other files; docs/adding-a-clinic.md describes it.",
+                    file=MANIFEST_NAME,
+                )
+            ]
+        )
+    return read_manifest(found[0].path)
+
+
+def _check_manifest(manifest: Manifest, drop: Drop, clinic: Clinic) -> list[Problem]:
+    """What the manifest says against what lies there, names alone."""
+    problems = []
+    if manifest.clinic_id != clinic.clinic_id:
+        problems.append(
+            Problem(
+                rule="clinic_mismatch",
+                message="the manifest is of another clinic",
+                advice="Deliver into the folder of the clinic that the manifest names.",
+                file=MANIFEST_NAME,
+                column="clinic_id",
+            )
+        )
+    listed, present = {file.name for file in manifest.files}, set(_files(drop))
+    for name in sorted(listed - {entry.name for entry in drop.entries}):
+        problems.append(
+            Problem(
+                rule="file_missing",
+                message="the manifest lists a file that is not there",
+                advice="Deliver all files that the manifest lists.",
+                file=name,
+            )
+        )
+    for name in sorted(present - listed):
+        problems.append(
+            Problem(
+                rule="file_unlisted",
+                message="a file is there that the manifest does not list",
+                advice="List every file in manifest.json, or leave it out.",
+                file=_told(name),
+            )
+        )
+    delivered = {source_of(name, clinic.system) for name in listed | present}
+    for name, source in clinic.system.sources.items():
+        if source.required and name not in delivered:
+            problems.append(
+                Problem(
+                    rule="source_missing",
+                    message=f"every delivery needs a file of source {name}, named {source.file}",
+                    advice="Deliver the file, with its header alone where there is nothing to tell.",
+                )
+            )
+    return problems
+
+
+def _check_file(
+    connection: duckdb.DuckDBPyConnection, file: ManifestFile, entry: Entry, digest: str, system: System
+) -> list[Problem]:
+    """Everything wrong with one listed file; that it was changed on the way is the first to tell."""
+    problems = []
+    if digest != file.sha256:
+        problems.append(
+            Problem(
+                rule="checksum_mismatch",
+                message="the file is not the one that the manifest describes: its SHA-256 differs",
+                advice="Deliver the file again, whole, with the manifest made from it.",
+                file=file.name,
+            )
+        )
+    if source_of(file.name, system) is None:
+        return [
+            *problems,
+            Problem(
+                rule="file_unknown",
+                message="the clinic's system has no source with files of this name",
+                advice="Name the file as the system's mapping says, or leave it out.",
+                file=file.name,
+            ),
+        ]
+    if entry.size == 0:
+        return [
+            *problems,
+            Problem(
+                rule="file_empty",
+                message="the file is empty; it lacks even its header",
+                advice="Deliver the header where there are no rows.",
+                file=file.name,
+            ),
+        ]
+    try:
+        rows = count_rows(connection, entry.path, system, read_header(entry.path, system))
+    except ClinicOutcomesError as error:
+        return [*problems, *error.problems]
+    if rows != file.rows:
+        problems.append(
+            Problem(
+                rule="row_count_mismatch",
+                message=f"the manifest says {file.rows} rows, the file has {rows}",
+                advice="Deliver the file again, whole, with the manifest made from it.",
+                file=file.name,
+            )
+        )
+    return problems
+
+
+def _of_clinic(problems: Iterable[Problem], clinic_id: str) -> list[Problem]:
+    return [problem.model_copy(update={"clinic": clinic_id}) for problem in problems]
+
+
+def _delivery_id(
+    clinic_id: str,
+    manifest: Manifest,
+    digests: Mapping[str, str],
+    sources: Mapping[str, str | None],
+    problems: Iterable[Problem],
+) -> str:
+    pairs = sorted((sources[name] or "", digest) for name, digest in digests.items())
+    head = [clinic_id, str(manifest.export_sequence), manifest.export_kind, manifest.reporting_period]
+    # A refused delivery may have the very files of a good one (a wrong row count, say): what is wrong makes it another.
+    wrong = [problem.model_dump_json() for problem in problems]
+    digest = fingerprint([*head, *(text for pair in pairs for text in pair), *wrong])
+    return f"{manifest.export_sequence:06d}-{manifest.export_kind}-{digest[:16]}"
+
+
+def _unidentified(drop: Drop, clinic_id: str, problems: Iterable[Problem]) -> ReceiveRecord:
+    parts = [
+        text
+        for entry in drop.entries
+        for text in (entry.name, sha256_file(entry.path) if entry.is_file else "not a regular file")
+    ]
+    return ReceiveRecord(
+        clinic_id=clinic_id,
+        delivery_id=f"unidentified-{fingerprint(parts)[:16]}",
+        folder=drop.name,
+        received=False,
+        problems=tuple(_of_clinic(problems, clinic_id)),
+    )
