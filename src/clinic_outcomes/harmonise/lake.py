@@ -1,0 +1,21 @@
+"""Where harmonised rows lie, and how to read them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from clinic_outcomes.database import quote_text
+from clinic_outcomes.settings import Settings
+
+
+def lake_file(table: str, clinic_id: str, delivery_id: str, recipe: str, settings: Settings) -> Path:
+    """Where the harmonised rows of a delivery's table lie."""
+    return settings.lake / table / f"clinic_id={clinic_id}" / f"{delivery_id}.{recipe}.parquet"
+
+
+def lake_rows(paths: Iterable[Path]) -> str:
+    """SQL of the rows of harmonised files, for ``FROM``. What is in the files counts, not the folders' names."""
+    literal = ", ".join(quote_text(re.sub(r"([*?\[])", r"[\1]", str(path))) for path in paths)
+    return f"read_parquet([{literal}], hive_partitioning = false)"

@@ -1,0 +1,161 @@
+"""Translate every admitted delivery of a clinic that was not translated under its current recipe yet."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+
+from clinic_outcomes import ledger
+from clinic_outcomes.contract import UNMAPPED, Column, Table, load_contract
+from clinic_outcomes.database import quote_name, quote_text, session, write_parquet
+from clinic_outcomes.files import atomic_file
+from clinic_outcomes.formats import read_header, read_rows_sql
+from clinic_outcomes.harmonise.lake import lake_file, lake_rows
+from clinic_outcomes.harmonise.rows import Origin, canonical_rows
+from clinic_outcomes.mapping import Clinic, System, load_clinic
+from clinic_outcomes.mapping.systems import RECORD_ACTION
+from clinic_outcomes.problems import ClinicOutcomesError, Problem
+from clinic_outcomes.receive import open_delivery
+from clinic_outcomes.recipe import recipe as recipe_of
+from clinic_outcomes.records import CodeCount, HarmonisedTable, HarmoniseRecord, ReceivedFile, ReceiveRecord
+from clinic_outcomes.settings import Settings
+
+
+def harmonise(clinic_id: str, settings: Settings) -> tuple[HarmoniseRecord, ...]:
+    """Harmonise the clinic's admitted deliveries; return the records of all of them under the current recipe.
+
+    A delivery that has its record already is not read again. ``ClinicOutcomesError`` names clinic, file and table
+    of a file that cannot be read; the record of a delivery is kept only after all its tables are written.
+    """
+    clinic = load_clinic(clinic_id, settings)
+    recipe = recipe_of(clinic)
+    received = {record.delivery_id: record for record in ledger.receive_records(clinic_id, settings)}
+    kept = []
+    for admitted in ledger.admit_records(clinic_id, recipe, settings):
+        if not admitted.admitted:
+            continue
+        path = ledger.harmonise_path(clinic_id, admitted.delivery_id, recipe, settings)
+        record = ledger.find(path, HarmoniseRecord)
+        if record is None:
+            record = ledger.keep(path, _harmonise_delivery(clinic, recipe, received[admitted.delivery_id], settings))
+        kept.append(record)
+    return tuple(kept)
+
+
+def _harmonise_delivery(clinic: Clinic, recipe: str, delivery: ReceiveRecord, settings: Settings) -> HarmoniseRecord:
+    folder = open_delivery(delivery, settings)
+    tables: list[HarmonisedTable] = []
+    unmapped: list[CodeCount] = []
+    unreadable: list[CodeCount] = []
+    with session(settings) as connection:
+        for table in load_contract().tables.values():
+            files = _files_of(table, delivery, clinic.system)
+            if not files:
+                continue
+            target = lake_file(table.name, clinic.clinic_id, delivery.delivery_id, recipe, settings)
+            try:
+                _write_table(connection, table, files, folder, clinic, delivery, target)
+                tables += _row_counts(connection, table, files, target)
+                unmapped += _unmapped_counts(connection, table, target)
+                unreadable += _unreadable_counts(connection, table, target)
+            except duckdb.Error:
+                # DuckDB quotes delivered values in its messages, so its text goes no further.
+                raise ClinicOutcomesError([_cannot_read(clinic, table, files)]) from None
+    return HarmoniseRecord.model_validate(
+        {
+            "clinic_id": clinic.clinic_id,
+            "delivery_id": delivery.delivery_id,
+            "recipe": recipe,
+            "export_sequence": delivery.export_sequence,
+            "export_kind": delivery.export_kind,
+            "reporting_period": delivery.reporting_period,
+            "tables": tables,
+            "unmapped": unmapped,
+            "unreadable": unreadable,
+        }
+    )
+
+
+def _files_of(table: Table, delivery: ReceiveRecord, system: System) -> list[ReceivedFile]:
+    """The delivered files that feed a table, by name."""
+    feeding = [file for file in delivery.files if table.name in system.tables(file.source)]
+    return sorted(feeding, key=lambda file: file.name)
+
+
+def _write_table(
+    connection: duckdb.DuckDBPyConnection,
+    table: Table,
+    files: list[ReceivedFile],
+    folder: Path,
+    clinic: Clinic,
+    delivery: ReceiveRecord,
+    target: Path,
+) -> None:
+    """Write the canonical rows of all files of a table, by file and line: DuckDB keeps the order of its input."""
+    queries = []
+    for file in files:
+        path = folder / file.name
+        delivered = read_rows_sql(path, clinic.system, read_header(path, clinic.system))
+        origin = Origin(clinic.clinic_id, delivery.delivery_id, delivery.export_sequence or 0, file.source, file.name)
+        queries.append(canonical_rows(delivered, clinic.system, table, origin))
+    with atomic_file(target) as temporary:
+        write_parquet(connection, "\nUNION ALL\n".join(queries), temporary)
+
+
+def _row_counts(
+    connection: duckdb.DuckDBPyConnection, table: Table, files: list[ReceivedFile], target: Path
+) -> list[HarmonisedTable]:
+    counts: dict[str, int] = dict(
+        connection.execute(f"SELECT source_file, count(*) FROM {lake_rows([target])} GROUP BY ALL").fetchall()
+    )
+    return [HarmonisedTable(file=file.name, table=table.name, rows=counts.get(file.name, 0)) for file in files]
+
+
+def _unmapped_counts(connection: duckdb.DuckDBPyConnection, table: Table, target: Path) -> list[CodeCount]:
+    coded = [column for column in table.columns if column.code_list]
+    return [
+        count for column in coded for count in _counts(connection, table, column.name, _is_unmapped(column), target)
+    ]
+
+
+def _is_unmapped(column: Column) -> str:
+    name = quote_name(column.name)
+    return f"list_contains({name}, {quote_text(UNMAPPED)})" if column.multiple else f"{name} = {quote_text(UNMAPPED)}"
+
+
+def _unreadable_counts(connection: duckdb.DuckDBPyConnection, table: Table, target: Path) -> list[CodeCount]:
+    names = connection.execute(
+        f"SELECT DISTINCT unnest(unreadable_columns) AS name FROM {lake_rows([target])} ORDER BY name"
+    ).fetchall()
+    order = [column.name for column in table.columns] + [RECORD_ACTION]
+    found = sorted((name for (name,) in names), key=order.index)
+    return [
+        count
+        for name in found
+        for count in _counts(connection, table, name, f"list_contains(unreadable_columns, {quote_text(name)})", target)
+    ]
+
+
+def _counts(
+    connection: duckdb.DuckDBPyConnection, table: Table, column: str, condition: str, target: Path
+) -> list[CodeCount]:
+    """Rows of each file for which ``condition`` holds, with the first line of them."""
+    found = connection.execute(
+        f"SELECT source_file, count(*), min(source_line) FROM {lake_rows([target])} "
+        f"WHERE {condition} GROUP BY source_file ORDER BY source_file"
+    ).fetchall()
+    return [
+        CodeCount(file=file, table=table.name, column=column, rows=rows, first_line=line) for file, rows, line in found
+    ]
+
+
+def _cannot_read(clinic: Clinic, table: Table, files: list[ReceivedFile]) -> Problem:
+    return Problem(
+        rule="harmonise",
+        message="delivered files cannot be read into the table",
+        advice="Deliver the files again in the system's format.",
+        clinic=clinic.clinic_id,
+        file=", ".join(file.name for file in files),
+        table=table.name,
+    )
