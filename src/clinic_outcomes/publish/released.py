@@ -1,0 +1,128 @@
+"""What protect released, read into a few plain types. Publish knows nothing else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from clinic_outcomes.database import quote_text, session
+from clinic_outcomes.problems import ClinicOutcomesError
+from clinic_outcomes.protect.policy import Policy
+from clinic_outcomes.settings import Settings
+
+NETWORK = "network"
+"""The recipient, and the clinic id of figures, that stands for all clinics together."""
+
+
+@dataclass(frozen=True)
+class Measure:
+    """What a figure measures; ``figure_type`` is ``count``, ``rate`` (in percent) or ``mean`` (in ``unit``)."""
+
+    measure: str
+    section: str
+    sort_order: int
+    label: str
+    figure_type: str
+    unit: str
+    contributors: str
+    definition: str
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One released figure. ``value``, ``upper`` and ``denominator`` are empty where it is withheld.
+
+    ``upper`` is there only for shares given in bands: the true share lies from ``value`` to under ``upper``.
+    """
+
+    figure_id: str
+    measure: str
+    clinic_id: str
+    dimension: str
+    category: str
+    status: str
+    value: Decimal | None
+    upper: Decimal | None
+    denominator: int | None
+
+    @property
+    def shown(self) -> bool:
+        """Whether the figure may be read, or is withheld."""
+        return self.status == "shown"
+
+
+@dataclass(frozen=True)
+class ReportedClinic:
+    """A clinic of the network; ``reporting_period`` is that of its latest delivery in use, empty for none."""
+
+    clinic_id: str
+    title: str
+    reporting_period: str | None
+
+
+@dataclass(frozen=True)
+class Released:
+    """Everything of a released folder. ``coverage`` says, a clinic and table, whether it was delivered."""
+
+    build_id: str
+    policy_id: str
+    policy: Policy
+    reporting_period: str
+    measures: tuple[Measure, ...]
+    figures: Mapping[tuple[str, str, str, str], Figure]
+    clinics: tuple[ReportedClinic, ...]
+    coverage: Mapping[tuple[str, str], bool]
+
+    def figure(self, measure: str, clinic_id: str, dimension: str = "", category: str = "") -> Figure | None:
+        """One figure, or None where the marts hold none."""
+        return self.figures.get((measure, clinic_id, dimension, category))
+
+    def measure(self, name: str) -> Measure | None:
+        """The measure of that name, or None where no figure of it was released."""
+        return next((measure for measure in self.measures if measure.measure == name), None)
+
+
+def read_released(folder: Path, settings: Settings) -> Released:
+    """Read a released folder. ``ClinicOutcomesError`` where protect has not made it yet."""
+    if not folder.is_dir():
+        raise ClinicOutcomesError("nothing was released from the latest build; run the stage protect first")
+    notes = json.loads((folder / "protect.json").read_text(encoding="utf-8"))
+    with session(settings) as connection:
+        figures = _rows(
+            connection,
+            folder / "figures.parquet",
+            "figure_id, measure, clinic_id, dimension, category, status, shown_value, shown_upper, shown_denominator",
+            "figure_id",
+        )
+        measures = _rows(
+            connection,
+            folder / "figures.parquet",
+            "DISTINCT measure, section, sort_order, label, figure_type, unit, contributors, definition",
+            "sort_order, measure",
+        )
+        clinics = _rows(connection, folder / "clinics.parquet", "clinic_id, title, reporting_period", "clinic_id")
+        coverage = _rows(
+            connection, folder / "coverage.parquet", "clinic_id, table_name, delivered", "clinic_id, table_name"
+        )
+    found = [Figure(*row) for row in figures]
+    return Released(
+        build_id=notes["record"]["build_id"],
+        policy_id=notes["policy_id"],
+        policy=Policy.model_validate(notes["policy"]),
+        reporting_period=notes["reporting_period"],
+        measures=tuple(Measure(*row) for row in measures),
+        figures={(one.measure, one.clinic_id, one.dimension, one.category): one for one in found},
+        clinics=tuple(ReportedClinic(*row) for row in clinics),
+        coverage={(clinic_id, table): delivered for clinic_id, table, delivered in coverage},
+    )
+
+
+def _rows(connection: duckdb.DuckDBPyConnection, path: Path, columns: str, order: str) -> list[tuple[Any, ...]]:
+    query = f"SELECT {columns} FROM read_parquet({quote_text(path)}) ORDER BY {order}"
+    return connection.execute(query).fetchall()

@@ -1,0 +1,111 @@
+"""Publish: write the release of the figures that protect released."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+from clinic_outcomes.contract import load_contract
+from clinic_outcomes.files import (
+    atomic_folder,
+    canonical_json,
+    fingerprint,
+    fingerprint_files,
+    point_latest,
+    sha256_file,
+)
+from clinic_outcomes.problems import ClinicOutcomesError
+from clinic_outcomes.protect import released_folder
+from clinic_outcomes.publish.outline import ROOM, Outline, load_outline
+from clinic_outcomes.publish.page import render_page
+from clinic_outcomes.publish.released import NETWORK, Released, read_released
+from clinic_outcomes.publish.report import Composer, Report
+from clinic_outcomes.publish.tables import coverage_table, data_dictionary, section_tables
+from clinic_outcomes.records import PublishRecord
+from clinic_outcomes.settings import Settings
+
+PERIOD = re.compile(r"[0-9]{4}-[0-9]{2}")
+
+
+def publish(settings: Settings) -> PublishRecord:
+    """Write ``releases/<yyyy-mm>.<n>/<recipient>/`` for the network and each clinic, and move ``latest``.
+
+    What was already released is not released again: the same build, policy and code give the release they gave
+    before. ``ClinicOutcomesError`` where nothing was released by protect, or the period is not ``yyyy-mm``.
+    """
+    released = read_released(released_folder(settings), settings)
+    if not PERIOD.fullmatch(released.reporting_period):
+        raise ClinicOutcomesError("the reporting period of the build is not of the form yyyy-mm")
+    recipients = (NETWORK, *(clinic.clinic_id for clinic in released.clinics))
+    content = {
+        "build_id": released.build_id,
+        "policy_id": released.policy_id,
+        "publish_code": publish_code(),
+        "reporting_period": released.reporting_period,
+        "recipients": list(recipients),
+    }
+    target = _existing(settings.releases, content)
+    while target is None:
+        _write_release(_next_folder(settings.releases, released.reporting_period), released, content)
+        # Another worker may have taken the number for other content; then there is a next number.
+        target = _existing(settings.releases, content)
+    point_latest(target)
+    return PublishRecord(release_id=target.name, build_id=released.build_id, recipients=recipients)
+
+
+def publish_code() -> str:
+    """16 hex digits over the code, wording and templates of this package and the labels of the contract."""
+    files = [path for pattern in ("*.py", "*.yml", "templates/*") for path in ROOM.glob(pattern)]
+    return fingerprint([fingerprint_files(files, ROOM), load_contract().fingerprint])[:16]
+
+
+def _releases(folder: Path, period: str) -> list[Path]:
+    """The releases of a period, in order of their numbers."""
+    found = [path for path in folder.glob(f"{period}.*") if path.name.removeprefix(f"{period}.").isdigit()]
+    return sorted(found, key=lambda path: int(path.name.rpartition(".")[2]))
+
+
+def _existing(folder: Path, content: dict[str, object]) -> Path | None:
+    """The release that has this content, or None."""
+    for path in _releases(folder, str(content["reporting_period"])):
+        notes = path / "release.json"
+        if notes.is_file() and json.loads(notes.read_text(encoding="utf-8")) == content:
+            return path
+    return None
+
+
+def _next_folder(folder: Path, period: str) -> Path:
+    taken = _releases(folder, period)
+    number = int(taken[-1].name.rpartition(".")[2]) if taken else 0
+    return folder / f"{period}.{number + 1}"
+
+
+def _write_release(target: Path, released: Released, content: dict[str, object]) -> None:
+    outline = load_outline()
+    with atomic_folder(target) as folder:
+        for recipient in (NETWORK, *(clinic.clinic_id for clinic in released.clinics)):
+            report = Composer(released, outline, recipient).report()
+            _write_recipient(folder / recipient, report, released, outline)
+        (folder / "release.json").write_text(canonical_json(content), encoding="utf-8")
+
+
+def _write_recipient(folder: Path, report: Report, released: Released, outline: Outline) -> None:
+    (folder / "tables").mkdir(parents=True)
+    texts = {f"tables/{name}": text for name, text in section_tables(report, outline).items()}
+    texts["tables/coverage.csv"] = coverage_table(report, released)
+    texts["tables/data_dictionary.csv"] = data_dictionary(report)
+    texts["index.html"] = render_page(report, released, outline)
+    for name, text in sorted(texts.items()):
+        (folder / name).write_text(text, encoding="utf-8", newline="")
+    manifest = {
+        "recipient": report.recipient,
+        "status": outline.draft_notice,
+        "reporting_period": released.reporting_period,
+        "build_id": released.build_id,
+        "policy_id": released.policy_id,
+        "policy": released.policy.model_dump(mode="json"),
+        "files": {name: sha256_file(folder / name) for name in sorted(texts)},
+        "figures": sorted(figure.figure_id for figure in report.figures),
+    }
+    (folder / "manifest.json").write_text(canonical_json(manifest), encoding="utf-8")

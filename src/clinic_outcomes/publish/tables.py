@@ -1,0 +1,102 @@
+"""The tables of a report as tidy CSV, one figure a line."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+
+from clinic_outcomes.contract import load_contract
+from clinic_outcomes.publish.outline import Outline
+from clinic_outcomes.publish.released import Released
+from clinic_outcomes.publish.report import Report
+from clinic_outcomes.publish.wording import category_label
+
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+"""A spreadsheet takes text that begins with one of these for a formula."""
+
+COLUMNS = {
+    "figure_id": "Name of the figure, the same in every release.",
+    "measure": "Name of the measure; see its own line of this dictionary.",
+    "label": "The measure in words.",
+    "clinic_id": "The clinic whose figure it is, or network for all clinics together.",
+    "dimension": "What the figure is broken down by; empty for all together.",
+    "category": "Code of the group within the dimension.",
+    "category_label": "The group in words.",
+    "figure_type": "count, rate (in percent) or mean.",
+    "unit": "Unit of shown_value.",
+    "status": "shown, or withheld to protect privacy.",
+    "shown_value": "The rounded figure; empty where withheld. For a share given in a band, its lower edge.",
+    "shown_upper": "For a share given in a band: the share is under this. Otherwise empty.",
+    "shown_denominator": "Rounded number that a rate or mean is taken from; empty for counts and where withheld.",
+}
+"""Columns of every section's table, with their meaning."""
+
+
+def section_tables(report: Report, outline: Outline) -> dict[str, str]:
+    """File name → CSV text of each section, of the figures of this report."""
+    measures = {measure.measure: measure for measure in report.measures}
+    dimensions = {dimension.dimension: dimension for dimension in outline.dimensions}
+    lines: dict[str, list[list[object]]] = {}
+    for figure in report.figures:
+        measure = measures[figure.measure]
+        label = category_label(dimensions.get(figure.dimension), figure.category) if figure.dimension else ""
+        lines.setdefault(measure.section, []).append(
+            [
+                figure.figure_id,
+                figure.measure,
+                measure.label,
+                figure.clinic_id,
+                figure.dimension,
+                figure.category,
+                label,
+                measure.figure_type,
+                measure.unit,
+                figure.status,
+                figure.value,
+                figure.upper,
+                figure.denominator,
+            ]
+        )
+    return {f"{section}.csv": _csv(tuple(COLUMNS), rows) for section, rows in sorted(lines.items())}
+
+
+def coverage_table(report: Report, released: Released) -> str:
+    """CSV text: which table each clinic of this report delivers."""
+    rows = [
+        [clinic.clinic_id, clinic.title, clinic.reporting_period, table, "delivered" if delivered else "not delivered"]
+        for clinic in report.clinics
+        for (clinic_id, table), delivered in sorted(released.coverage.items())
+        if clinic_id == clinic.clinic_id
+    ]
+    return _csv(("clinic_id", "title", "reporting_period", "table_name", "status"), rows)
+
+
+def data_dictionary(report: Report) -> str:
+    """CSV text: every column and measure of the other tables, and the canonical tables that figures come from."""
+    columns = [["column", name, "", "", meaning] for name, meaning in COLUMNS.items()]
+    measures = [
+        ["measure", measure.measure, measure.figure_type, measure.unit, measure.definition]
+        for measure in report.measures
+    ]
+    sources = [["source table", table.name, "", "", table.description] for table in load_contract().tables.values()]
+    return _csv(("kind", "name", "figure_type", "unit", "meaning"), [*columns, *measures, *sources])
+
+
+def _csv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows([_safe(cell) for cell in row] for row in rows)
+    return stream.getvalue()
+
+
+def _safe(cell: object) -> str:
+    """A cell that no spreadsheet runs as a formula: numbers as they are, text with an apostrophe where it must."""
+    if cell is None:
+        return ""
+    if isinstance(cell, Decimal):
+        return f"{cell.normalize():f}"
+    text = str(cell)
+    return f"'{text}" if isinstance(cell, str) and text.startswith(FORMULA_STARTS) else text
