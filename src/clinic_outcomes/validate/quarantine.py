@@ -1,0 +1,163 @@
+"""Finding the rows that break a rule, and setting them apart.
+
+Inside the DuckDB session, ``resolved``, ``accepted`` and ``reference`` hold what rules may read, and
+``quarantine.<table>`` the number of each quarantined row within its resolved file, with the rules it breaks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import duckdb
+
+from clinic_outcomes.contract import Table, load_contract
+from clinic_outcomes.database import quote_name, quote_text, write_parquet
+from clinic_outcomes.problems import ClinicOutcomesError, Problem
+from clinic_outcomes.records import RuleCount
+from clinic_outcomes.validate.rules import Rule
+
+if TYPE_CHECKING:
+    from great_expectations.core import ExpectationSuiteValidationResult
+
+LINEAGE_ORDER = ("delivery_id", "source_file", "source_line")
+
+
+def open_state(connection: duckdb.DuckDBPyConnection, resolved: Path, instruments: Path) -> frozenset[str]:
+    """Bring a resolved state and the instruments into the session; return the tables the clinic ever delivered.
+
+    A table that was never delivered is there without rows, so that rules may name every table.
+    """
+    for schema in ("resolved", "accepted", "quarantine", "reference"):
+        connection.execute(f"CREATE SCHEMA {schema}")
+    connection.execute(
+        f"CREATE TABLE reference.instrument AS FROM read_csv({quote_text(instruments)}, header = true, columns = {{"
+        "'instrument': 'VARCHAR', 'items': 'INTEGER', 'item_minimum': 'INTEGER', 'item_maximum': 'INTEGER'})"
+    )
+    delivered = set()
+    for table in load_contract().tables.values():
+        path = resolved / f"{table.name}.parquet"
+        if path.is_file():
+            delivered.add(table.name)
+            rows = f"SELECT * FROM read_parquet({quote_text(path)}, file_row_number = true)"
+            connection.execute(f"CREATE VIEW resolved.{quote_name(table.name)} AS {rows}")
+            continue
+        columns = ", ".join(f"NULL::{kind} AS {quote_name(name)}" for name, kind in table.stored_columns.items())
+        for schema in ("resolved", "accepted"):
+            connection.execute(f"CREATE VIEW {schema}.{quote_name(table.name)} AS SELECT {columns} WHERE false")
+    return frozenset(delivered)
+
+
+def broken_rules(clinic_id: str, rules: Sequence[Rule], result: ExpectationSuiteValidationResult) -> list[Rule]:
+    """The rules that did not hold. ``ClinicOutcomesError`` where one could not be evaluated at all.
+
+    The text of such an exception is dropped here: it can quote a value.
+    """
+    verdicts = {each.expectation_config.meta["rule"]: each for each in result.results}
+    failed = []
+    problems = []
+    for rule in rules:
+        verdict = verdicts.get(rule.rule)
+        if verdict is None or _raised(verdict.exception_info):
+            problems.append(_cannot(clinic_id, rule, "the rule could not be evaluated"))
+        elif not verdict.success:
+            failed.append(rule)
+    if problems:
+        raise ClinicOutcomesError(problems)
+    return failed
+
+
+def _raised(exception_info: object) -> bool:
+    """Whether an expectation, or any metric it needs, raised. Its two shapes: flat, or one entry a metric."""
+    if not isinstance(exception_info, dict) or not exception_info:
+        return False
+    if "raised_exception" in exception_info:
+        return bool(exception_info["raised_exception"])
+    return any(_raised(each) for each in exception_info.values())
+
+
+def _cannot(clinic_id: str, rule: Rule, message: str) -> Problem:
+    return Problem(
+        rule=rule.rule,
+        message=message,
+        clinic=clinic_id,
+        table=rule.table,
+        column=rule.columns[0],
+        advice="This is a fault of the rule, not of the delivery: correct it in expectations/.",
+    )
+
+
+def find_rows(
+    connection: duckdb.DuckDBPyConnection,
+    clinic_id: str,
+    table: Table,
+    rules: Sequence[Rule],
+    broken: Sequence[Rule],
+) -> list[RuleCount]:
+    """Fill ``quarantine.<table>`` with every row that breaks one of the ``broken`` rules; count rows for all rules.
+
+    ``ClinicOutcomesError`` where Great Expectations found a rule broken and its SQL finds no row.
+    """
+    name = quote_name(table.name)
+    found = " UNION ALL ".join(
+        f"SELECT t.file_row_number, {quote_text(rule.rule)} AS rule FROM resolved.{name} AS t WHERE {rule.broken_by}"
+        for rule in broken
+    )
+    connection.execute(f"CREATE TABLE quarantine.{name} (file_row_number BIGINT, rules VARCHAR[])")
+    if broken:
+        try:
+            connection.execute(
+                f"INSERT INTO quarantine.{name} "
+                f"SELECT file_row_number, list(rule ORDER BY rule) FROM ({found}) GROUP BY file_row_number"
+            )
+        except duckdb.Error:
+            problem = _cannot(clinic_id, broken[0], "the rows that break the table's rules could not be found")
+            raise ClinicOutcomesError([problem]) from None
+    rows: dict[str, int] = dict(
+        connection.execute(
+            f"SELECT rule, count(*) FROM (SELECT unnest(rules) AS rule FROM quarantine.{name}) GROUP BY rule"
+        ).fetchall()
+    )
+    disagreeing = [rule for rule in broken if rule.rule not in rows]
+    if disagreeing:
+        message = "Great Expectations found the rule broken, but its SQL finds no row"
+        raise ClinicOutcomesError([_cannot(clinic_id, rule, message) for rule in disagreeing])
+    return [
+        RuleCount(rule=rule.rule, table=table.name, column=rule.columns[0], rows=rows.get(rule.rule, 0))
+        for rule in rules
+    ]
+
+
+def write_rows(connection: duckdb.DuckDBPyConnection, table: Table, accepted: Path, set_apart: Path) -> None:
+    """Write the table's accepted and quarantined rows, and make ``accepted.<table>`` what rules of children read.
+
+    Ordered by key, then delivery, file and line: a line gives a table one row a key, so the order is total.
+    """
+    name = quote_name(table.name)
+    columns = ", ".join(f"t.{quote_name(column)}" for column in table.stored_columns if column != "record_action")
+    order = ", ".join(f"t.{quote_name(column)}" for column in dict.fromkeys((*table.primary_key, *LINEAGE_ORDER)))
+    good = accepted / f"{table.name}.parquet"
+    write_parquet(
+        connection,
+        f"SELECT {columns} FROM resolved.{name} AS t ANTI JOIN quarantine.{name} USING (file_row_number) "
+        f"ORDER BY {order}",
+        good,
+    )
+    write_parquet(
+        connection,
+        f"SELECT {columns}, q.rules, coalesce(t.restates, false) AS contested "
+        f"FROM resolved.{name} AS t JOIN quarantine.{name} AS q USING (file_row_number) ORDER BY {order}",
+        set_apart / f"{table.name}.parquet",
+    )
+    connection.execute(f"CREATE VIEW accepted.{name} AS SELECT * FROM read_parquet({quote_text(good)})")
+
+
+def count_rows(connection: duckdb.DuckDBPyConnection, table: Table) -> dict[tuple[str, str, str], int]:
+    """Quarantined rows of the table by delivery, file and table."""
+    name = quote_name(table.name)
+    counts = connection.execute(
+        f"SELECT t.delivery_id, t.source_file, count(*) FROM resolved.{name} AS t "
+        f"SEMI JOIN quarantine.{name} USING (file_row_number) GROUP BY ALL"
+    ).fetchall()
+    return {(delivery, file, table.name): rows for delivery, file, rows in counts}

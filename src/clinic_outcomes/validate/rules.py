@@ -1,0 +1,179 @@
+"""The rules of ``expectations/`` as data: what each one checks, and which SQL finds the rows that break it.
+
+``base/<table>.yml`` is generated from the contract; ``<table>.yml`` and ``across_tables.yml`` are written by hand.
+A rule is either a Great Expectations type with its arguments (``expectation``, ``arguments``) or an SQL predicate
+that is true for the rows that break it (``rows``), with these names in reach:
+
+- ``t``: the row;
+- ``resolved.<table>``: rows in force; ``accepted.<table>``: accepted rows, of tables validated earlier;
+- ``reference.instrument``: ``expectations/instruments.csv``.
+
+``only_if_delivered`` names tables without which the rule does not apply. ``severity`` is ``critical`` where a row
+cannot be told apart or attached, so that rows of other tables fall with it, and ``warning`` where a value is
+wrong. A row that breaks any rule is quarantined.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from clinic_outcomes.contract import Contract, load_contract
+from clinic_outcomes.database import quote_name, quote_text
+from clinic_outcomes.mapping.reading import IDENTIFIER, Mistakes, read_yaml
+from clinic_outcomes.problems import ClinicOutcomesError
+from clinic_outcomes.settings import Settings
+
+ACROSS_TABLES = "across_tables.yml"
+INSTRUMENTS = "instruments.csv"
+Severity = Literal["critical", "warning"]
+_ACCEPTED_TABLE = re.compile(r"\baccepted\.([a-z_]+)")
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One rule on the rows of one table. ``advice`` tells the clinic's staff what to do about a row that breaks it."""
+
+    table: str
+    rule: str
+    columns: tuple[str, ...]
+    severity: Severity
+    advice: str
+    expectation: str | None = None
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    rows: str | None = None
+    only_if_delivered: tuple[str, ...] = ()
+
+    @property
+    def broken_by(self) -> str:
+        """SQL predicate over a row ``t`` of the table, true for exactly the rows that break the rule."""
+        if self.rows is not None:
+            return self.rows
+        return _BROKEN_BY[self.expectation or ""](self.table, self.arguments)
+
+
+class _RuleEntry(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    rule: str
+    table: str | None = None
+    columns: tuple[str, ...] = Field(min_length=1)
+    expectation: str | None = None
+    arguments: dict[str, Any] = {}
+    rows: str | None = None
+    only_if_delivered: tuple[str, ...] = ()
+    severity: Severity
+    advice: str = Field(min_length=1)
+
+
+class _RuleFile(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    rules: tuple[_RuleEntry, ...]
+
+
+def load_rules(settings: Settings) -> tuple[Rule, ...]:
+    """All rules, by table in the contract's order and then by name. ``ClinicOutcomesError`` lists every mistake."""
+    contract = load_contract()
+    mistakes = Mistakes()
+    found: dict[tuple[str, str], Rule] = {}
+    for path, table in _rule_files(contract, settings.expectations):
+        content = read_yaml(path, _RuleFile, mistakes)
+        for entry in content.rules if content else ():
+            rule = _checked(entry, table or entry.table, contract, path, mistakes)
+            if rule and (rule.table, rule.rule) in found:
+                mistakes.add(path, f"table {rule.table} has two rules of this name", column=rule.rule)
+            elif rule:
+                found[rule.table, rule.rule] = rule
+    if mistakes.problems:
+        raise ClinicOutcomesError(mistakes.problems)
+    order = list(contract.tables)
+    return tuple(sorted(found.values(), key=lambda rule: (order.index(rule.table), rule.rule)))
+
+
+def advice_for(rule: str, table: str, settings: Settings) -> str:
+    """What the clinic's staff should do about a row of ``table`` that breaks ``rule``; ``KeyError`` if unknown."""
+    for known in load_rules(settings):
+        if (known.rule, known.table) == (rule, table):
+            return known.advice
+    raise KeyError(f"{table}.{rule}")
+
+
+def _rule_files(contract: Contract, folder: Path) -> list[tuple[Path, str | None]]:
+    files: list[tuple[Path, str | None]] = [(folder / "base" / f"{table}.yml", table) for table in contract.tables]
+    files += [(path, path.stem) for path in sorted(folder.glob("*.yml")) if path.name != ACROSS_TABLES]
+    return [*files, (folder / ACROSS_TABLES, None)]
+
+
+def _checked(entry: _RuleEntry, table: str | None, contract: Contract, path: Path, mistakes: Mistakes) -> Rule | None:
+    if table not in contract.tables:
+        mistakes.add(path, "the contract has no such table", column=table or entry.rule)
+        return None
+    wrong = [
+        f"the table has no column {name}"
+        for name in sorted(set(entry.columns) - set(contract.tables[table].stored_columns))
+    ]
+    if not IDENTIFIER.fullmatch(entry.rule):
+        wrong.append("a rule is named with lower-case letters, digits and _")
+    if (entry.rows is None) == (entry.expectation is None):
+        wrong.append("a rule has either rows or an expectation")
+    if entry.expectation is not None and entry.expectation not in _BROKEN_BY:
+        wrong.append(f"expectation must be one of {', '.join(sorted(_BROKEN_BY))}, or give rows")
+    earlier = list(contract.tables)[: list(contract.tables).index(table)]
+    for other in sorted(set(_ACCEPTED_TABLE.findall(entry.rows or "")) - set(earlier)):
+        wrong.append(f"accepted.{other} is not validated before {table}")
+    for message in wrong:
+        mistakes.add(path, message, column=entry.rule)
+    if wrong:
+        return None
+    return Rule(**{**entry.model_dump(), "table": table})
+
+
+def _literal(value: object) -> str:
+    return quote_text(value) if isinstance(value, str) else str(value)
+
+
+def _is_null(_table: str, arguments: Mapping[str, Any]) -> str:
+    return f"t.{quote_name(arguments['column'])} IS NULL"
+
+
+def _outside(_table: str, arguments: Mapping[str, Any]) -> str:
+    column = f"t.{quote_name(arguments['column'])}"
+    limits = (("<", arguments.get("min_value")), (">", arguments.get("max_value")))
+    return " OR ".join(f"{column} {operator} {_literal(value)}" for operator, value in limits if value is not None)
+
+
+def _not_in_set(_table: str, arguments: Mapping[str, Any]) -> str:
+    return f"t.{quote_name(arguments['column'])} NOT IN ({', '.join(map(_literal, arguments['value_set']))})"
+
+
+def _below(_table: str, arguments: Mapping[str, Any]) -> str:
+    operator = "<" if arguments.get("or_equal") else "<="
+    return f"t.{quote_name(arguments['column_A'])} {operator} t.{quote_name(arguments['column_B'])}"
+
+
+def _shared(table: str, arguments: Mapping[str, Any]) -> str:
+    columns: Sequence[str] = arguments.get("column_list") or [arguments["column"]]
+    names = [quote_name(column) for column in columns]
+    given = " AND ".join(f"{name} IS NOT NULL" for name in names)
+    key = ", ".join(names)
+    repeated = f"SELECT {key} FROM resolved.{quote_name(table)} WHERE {given} GROUP BY {key} HAVING count(*) > 1"
+    row_key = ", ".join(f"t.{name}" for name in names)
+    return f"({row_key}) IN ({repeated})"
+
+
+_BROKEN_BY: Mapping[str, Callable[[str, Mapping[str, Any]], str]] = {
+    "expect_column_values_to_not_be_null": _is_null,
+    "expect_column_values_to_be_between": _outside,
+    "expect_column_values_to_be_in_set": _not_in_set,
+    "expect_column_values_to_be_unique": _shared,
+    "expect_compound_columns_to_be_unique": _shared,
+    "expect_column_pair_values_a_to_be_greater_than_b": _below,
+}
+"""The expectation types in use, each with the SQL that finds all rows that break it: Great Expectations itself
+names a few hundred at most."""

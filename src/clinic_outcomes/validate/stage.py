@@ -1,0 +1,92 @@
+"""The stage: judge a clinic's rows in force, table after table, parents first.
+
+Great Expectations says which rules hold; for those that do not, the rule's own SQL finds every row that breaks it.
+Children are judged against accepted parents, so that whatever hangs on a quarantined row is quarantined with it.
+The state's folder gets ``accepted/``, ``quarantined/`` and ``data_docs/`` (Great Expectations' pages, without any
+value), and ``validate.json`` last: a state without it is unfinished, and done again from the start.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from clinic_outcomes import ledger
+from clinic_outcomes.contract import load_contract
+from clinic_outcomes.database import session
+from clinic_outcomes.files import atomic_folder, point_latest
+from clinic_outcomes.records import ResolveRecord, RowAccount, RuleCount, ValidateRecord
+from clinic_outcomes.resolve import resolve
+from clinic_outcomes.settings import Settings
+from clinic_outcomes.validate import quarantine
+from clinic_outcomes.validate.rules import INSTRUMENTS, load_rules
+
+
+def validate(clinic_id: str, settings: Settings, state_id: str | None = None) -> ValidateRecord:
+    """Validate a clinic's current state, or the state named, and point ``latest`` at it.
+
+    Without any usable delivery the record's ``state_id`` is None and ``latest`` stays where it is.
+    ``ClinicOutcomesError`` where a rule cannot be evaluated: then ``latest`` stays as well.
+    """
+    if state_id is None:
+        state_id = resolve(clinic_id, settings).state_id
+    if state_id is None:
+        return ValidateRecord(clinic_id=clinic_id, state_id=None)
+    folder = settings.state / clinic_id / state_id
+    record = ledger.find(folder / "validate.json", ValidateRecord)
+    if record is None:
+        record = ledger.keep(folder / "validate.json", _validate_state(clinic_id, folder, settings))
+    point_latest(folder)
+    return record
+
+
+def _validate_state(clinic_id: str, folder: Path, settings: Settings) -> ValidateRecord:
+    # Great Expectations takes seconds to import, and a state that is validated already does without it.
+    from clinic_outcomes.validate.data_docs import write_data_docs
+    from clinic_outcomes.validate.duckdb_engine import Expectations
+
+    resolved = ledger.read(folder / "resolved" / "resolve.json", ResolveRecord)
+    rules = load_rules(settings)
+    counts: list[RuleCount] = []
+    results = []
+    quarantined: Counter[tuple[str, str, str]] = Counter()
+    with (
+        session(settings) as connection,
+        atomic_folder(folder / "accepted") as accepted,
+        atomic_folder(folder / "quarantined") as set_apart,
+        atomic_folder(folder / "data_docs") as data_docs,
+    ):
+        delivered = quarantine.open_state(connection, folder / "resolved", settings.expectations / INSTRUMENTS)
+        expectations = Expectations(connection)
+        for table in load_contract().tables.values():
+            if table.name not in delivered:
+                continue
+            applicable = [r for r in rules if r.table == table.name and delivered.issuperset(r.only_if_delivered)]
+            result = expectations.evaluate(table.name, applicable)
+            results.append(result)
+            broken = quarantine.broken_rules(clinic_id, applicable, result)
+            counts += quarantine.find_rows(connection, clinic_id, table, applicable, broken)
+            quarantine.write_rows(connection, table, accepted, set_apart)
+            quarantined.update(quarantine.count_rows(connection, table))
+        write_data_docs(clinic_id, results, data_docs)
+    return ValidateRecord(
+        clinic_id=clinic_id,
+        state_id=folder.name,
+        deliveries=resolved.deliveries,
+        account=_account(resolved.account, quarantined),
+        rules=tuple(counts),
+    )
+
+
+def _account(resolved: Sequence[RowAccount], quarantined: Counter[tuple[str, str, str]]) -> tuple[RowAccount, ...]:
+    """Resolve's account, with the quarantined of each delivery, file and table taken out of the rows in force."""
+    account = []
+    for part in resolved:
+        rows = quarantined.pop((part.delivery_id, part.file, part.table), 0)
+        account.append(
+            RowAccount.model_validate(part.model_dump() | {"current": part.current - rows, "quarantined": rows})
+        )
+    if quarantined:
+        raise ValueError(f"quarantined rows of files without an account: {len(quarantined)} files")
+    return tuple(account)
