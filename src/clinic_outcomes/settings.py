@@ -26,10 +26,11 @@ class Settings(BaseModel):
     dbt_project: Path = PROJECT_ROOT / "dbt_project"
     threads: int = Field(default=2, ge=1, description="Threads of DuckDB and dbt.")
     memory_limit_mb: int = Field(default=1200, ge=256, description="Memory of DuckDB, in megabytes.")
+    debug: bool = Field(default=False, description="Show unexpected errors in full: their text may hold a value.")
 
     @classmethod
     def from_environment(cls, home: Path | None = None) -> Self:
-        """Read ``CLINIC_OUTCOMES_HOME``, ``_CLINICS``, ``_SYSTEMS``, ``_THREADS`` and ``_MEMORY_LIMIT_MB``.
+        """Read ``CLINIC_OUTCOMES_HOME``, ``_CLINICS``, ``_SYSTEMS``, ``_THREADS``, ``_MEMORY_LIMIT_MB``, ``_DEBUG``.
 
         ``home`` takes precedence over the variable; the default is ``var/`` in the project.
         """
@@ -39,6 +40,7 @@ class Settings(BaseModel):
             "systems": "SYSTEMS",
             "threads": "THREADS",
             "memory_limit_mb": "MEMORY_LIMIT_MB",
+            "debug": "DEBUG",
         }
         values: dict[str, object] = {
             field: os.environ[f"CLINIC_OUTCOMES_{name}"]

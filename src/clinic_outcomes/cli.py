@@ -1,0 +1,224 @@
+"""The command line. Thin: each command calls one function of the package and shows what it returned."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from clinic_outcomes import CLINIC_STAGES, NETWORK_STAGES
+from clinic_outcomes.problems import ClinicOutcomesError, Problem
+from clinic_outcomes.settings import Settings
+
+FAILED, REFUSED = 1, 3
+
+app = typer.Typer(
+    name="clinic-outcomes",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="Aggregate outcome and adverse-event reports from the de-identified exports of many clinics.",
+    epilog="Exit codes: 0 done, 1 failed, 2 usage, 3 a delivery was refused (with --strict).",
+)
+
+Clinics = Annotated[
+    list[str] | None, typer.Argument(metavar="CLINIC", help="Clinics by id; all when none is named.")
+]
+Strict = Annotated[bool, typer.Option("--strict", help="Exit with 3 when a delivery was refused.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line; the process exits with 0, 1, 2 or 3. No traceback is shown unless debugging."""
+    try:
+        app(arguments)
+    except ClinicOutcomesError as error:
+        _fail(error.problems)
+    except Exception as error:
+        if Settings.from_environment().debug:
+            raise
+        problem = Problem(
+            rule="unexpected_error",
+            message=type(error).__name__,
+            advice="The error's text may hold a patient's value: set CLINIC_OUTCOMES_DEBUG=1 to see it.",
+        )
+        _fail([problem])
+
+
+def _fail(problems: Sequence[Problem]) -> None:
+    from clinic_outcomes.console import show_problems
+
+    show_problems(problems)
+    sys.exit(FAILED)
+
+
+@app.callback()
+def configure(
+    context: typer.Context,
+    home: Annotated[
+        Path | None, typer.Option("--home", help="The data home. Default: $CLINIC_OUTCOMES_HOME, else var/.")
+    ] = None,
+) -> None:
+    """Aggregate outcome and adverse-event reports from the de-identified exports of many clinics."""
+    context.obj = Settings.from_environment(home)
+
+
+def _known(names: list[str] | None, settings: Settings) -> list[str]:
+    """The clinics named, or all; a name that no clinic has is wrong usage."""
+    from clinic_outcomes.pipeline import clinic_ids
+
+    known = clinic_ids(settings)
+    for name in names or ():
+        if name not in known:
+            raise typer.BadParameter(f"no clinic {name}; known are {', '.join(known) or 'none'}")
+    return list(dict.fromkeys(names)) if names else known
+
+
+def _finish(failed: bool, refused: bool) -> None:
+    if failed:
+        raise typer.Exit(FAILED)
+    if refused:
+        raise typer.Exit(REFUSED)
+
+
+def _run_clinic_stage(stage: str, names: list[str] | None, strict: bool, settings: Settings) -> None:
+    from clinic_outcomes import console, pipeline
+
+    clinics = _known(names, settings)
+    with console.progress(len(clinics)) as report:
+        runs = [pipeline.run_stages([stage], clinic_id, settings, report) for clinic_id in clinics]
+    summary = pipeline.RunSummary(tuple(event for events in runs for event in events))
+    _finish(summary.failed, strict and summary.refused)
+
+
+def _run_network_stage(stage: str, settings: Settings) -> None:
+    from clinic_outcomes import console, pipeline
+
+    with console.progress(1) as report:
+        summary = pipeline.RunSummary(pipeline.run_stages([stage], None, settings, report))
+    _finish(summary.failed, refused=False)
+
+
+@app.command()
+def receive(context: typer.Context, clinics: Clinics = None, strict: Strict = False) -> None:
+    """Find deliveries in landing, check their manifests and give each its id."""
+    _run_clinic_stage("receive", clinics, strict, context.obj)
+
+
+@app.command()
+def admit(context: typer.Context, clinics: Clinics = None, strict: Strict = False) -> None:
+    """Refuse deliveries that could identify a person: only mapped columns, no dates, names or contact data."""
+    _run_clinic_stage("admit", clinics, strict, context.obj)
+
+
+@app.command()
+def harmonise(context: typer.Context, clinics: Clinics = None, strict: Strict = False) -> None:
+    """Translate admitted deliveries into the contract's tables, units and codes."""
+    _run_clinic_stage("harmonise", clinics, strict, context.obj)
+
+
+@app.command()
+def resolve(context: typer.Context, clinics: Clinics = None, strict: Strict = False) -> None:
+    """Work out each clinic's current state from all its deliveries, in the order of their export sequence."""
+    _run_clinic_stage("resolve", clinics, strict, context.obj)
+
+
+@app.command()
+def validate(context: typer.Context, clinics: Clinics = None, strict: Strict = False) -> None:
+    """Check the rules of expectations/ and quarantine the rows that break one."""
+    _run_clinic_stage("validate", clinics, strict, context.obj)
+
+
+@app.command()
+def model(context: typer.Context) -> None:
+    """Build the marts from the accepted rows of all clinics with dbt."""
+    _run_network_stage("model", context.obj)
+
+
+@app.command()
+def protect(context: typer.Context) -> None:
+    """Withhold and round the figures of the newest build, so that they may leave."""
+    _run_network_stage("protect", context.obj)
+
+
+@app.command()
+def publish(context: typer.Context) -> None:
+    """Write the reports of the released figures, for the network and for each clinic."""
+    _run_network_stage("publish", context.obj)
+
+
+@app.command()
+def run(context: typer.Context, clinics: Clinics = None, strict: Strict = False) -> None:
+    """Run all stages without Airflow: each clinic by itself, whatever becomes of the others, then the network."""
+    from clinic_outcomes import console, pipeline
+
+    settings: Settings = context.obj
+    chosen = _known(clinics, settings)
+    with console.progress(len(chosen) * len(CLINIC_STAGES) + len(NETWORK_STAGES)) as report:
+        summary = pipeline.run(settings, chosen, report)
+    if summary.release_id:
+        typer.echo(f"report: {settings.releases / 'latest' / 'network' / 'index.html'}")
+    _finish(summary.failed, strict and summary.refused)
+
+
+@app.command()
+def generate(
+    context: typer.Context,
+    out: Annotated[Path, typer.Option("--out", help="Folder to write into; landing/ of a data home for a run.")],
+    patients: Annotated[int, typer.Option("--patients", min=1, help="Patients of all clinics together.")] = 400,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same bytes.")] = 1,
+) -> None:
+    """Generate realistic, wholly synthetic deliveries of every clinic, and the truth planted in them."""
+    from clinic_outcomes.synthetic import generate as generate_deliveries
+
+    generate_deliveries(out, patients, seed, context.obj)
+
+
+@app.command("new-system")
+def new_system(
+    context: typer.Context, name: Annotated[str, typer.Argument(help="The system's id: lower-case letters, digits, _.")]
+) -> None:
+    """Write an empty mapping for a new clinic system, made from the contract, into systems/NAME/."""
+    from clinic_outcomes.contract.new_system import new_system as write_new_system
+
+    typer.echo(f"{write_new_system(name, context.obj)}: fill in system.yml, columns.csv and codes.csv")
+
+
+@app.command()
+def contract() -> None:
+    """Generate again what follows from the contract: data dictionary, dbt sources and base expectations."""
+    from clinic_outcomes.contract.generate import write_generated
+
+    for path in write_generated():
+        typer.echo(f"changed: {path}")
+
+
+@app.command()
+def status(context: typer.Context, as_json: AsJson = False) -> None:
+    """Show what has become of every delivery, row for row, and which clinics are stale."""
+    from clinic_outcomes.console import show_status
+    from clinic_outcomes.files import canonical_json
+    from clinic_outcomes.status import status as read_status
+
+    found = read_status(context.obj)
+    typer.echo(canonical_json(found), nl=False) if as_json else show_status(found)
+
+
+@app.command()
+def receipt(
+    context: typer.Context,
+    clinic: Annotated[str, typer.Argument(metavar="CLINIC", help="A clinic by id.")],
+    as_json: AsJson = False,
+) -> None:
+    """Show what was wrong with a clinic's deliveries: file, line, rule and what to do. Never a value."""
+    from clinic_outcomes.console import show_receipt
+    from clinic_outcomes.files import canonical_json
+    from clinic_outcomes.receipt import receipt as read_receipt
+
+    (clinic_id,) = _known([clinic], context.obj)
+    found = read_receipt(clinic_id, context.obj)
+    typer.echo(canonical_json(found), nl=False) if as_json else show_receipt(found)

@@ -1,0 +1,141 @@
+"""What the command line shows: progress bars and tables on a terminal, plain lines otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from clinic_outcomes.pipeline import Report, StageEvent
+from clinic_outcomes.problems import Problem
+
+ROWS_ON_A_TERMINAL = 200
+
+
+def plain(console: Console, line: str) -> None:
+    """Print one line as it is: neither wrapped, nor coloured, nor read as markup."""
+    console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def show_problems(problems: Iterable[Problem], console: Console | None = None) -> None:
+    """Print problems, each with its place and what to do, on standard error."""
+    console = console or Console(stderr=True)
+    for problem in problems:
+        plain(console, f"{problem}" + (f"\n    {problem.advice}" if problem.advice else ""))
+
+
+@contextmanager
+def progress(total: int) -> Iterator[Report]:
+    """Yield a receiver of a run's events: a bar over ``total`` stages on a terminal, a line a stage otherwise."""
+    console, errors = Console(), Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda event: _print_event(event, console, errors)
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console) as bar:
+        task = bar.add_task("", total=total)
+
+        def show(event: StageEvent) -> None:
+            if event.state == "started":
+                bar.update(task, description=escape(_place(event)))
+                return
+            bar.advance(task)
+            # Within a progress bar both streams are the terminal: one console keeps them from overwriting it.
+            show_problems(_problems(event), bar.console)
+
+        yield show
+
+
+def _print_event(event: StageEvent, console: Console, errors: Console) -> None:
+    if event.state == "started":
+        return
+    ids = ", ".join(event.outcome.ids) if event.outcome else "failed"
+    plain(console, f"{_place(event)}: {ids or 'nothing to do'}")
+    show_problems(_problems(event), errors)
+
+
+def _place(event: StageEvent) -> str:
+    return f"{event.clinic_id or 'network'} {event.stage}"
+
+
+def _problems(event: StageEvent) -> tuple[Problem, ...]:
+    return event.problems + (event.outcome.refusals if event.outcome else ())
+
+
+def show_status(found: dict[str, Any]) -> None:
+    """Print ``clinic_outcomes.status.status``: deliveries with their rows, clinics, and the newest release."""
+    deliveries = [
+        [
+            entry["clinic"],
+            entry["delivery"] or ", ".join(entry["folders"]) or "-",
+            entry["state"],
+            entry["stage"],
+            *(str(sum(table[name] for table in entry["tables"].values())) for name in ("delivered", "current")),
+            str(sum(table["quarantined"] for table in entry["tables"].values())),
+            str(entry["unmapped"]),
+            entry["reason"] or "",
+        ]
+        for entry in found["deliveries"]
+    ]
+    headings = ["clinic", "delivery", "state", "stage", "rows", "current", "quarantined", "unmapped", "reason"]
+    show_table(headings, deliveries)
+    clinics = [
+        [
+            clinic["clinic"],
+            "stale" if clinic["stale"] else "up to date" if clinic["state_id"] else "no state",
+            clinic["state_id"] or "-",
+            clinic["reporting_period"] or "-",
+        ]
+        for clinic in found["clinics"]
+    ]
+    show_table(["clinic", "reports", "state id", "reporting period"], clinics)
+    release = found["release"]
+    plain(Console(), f"newest release: {release['release_id'] if release else 'none'}")
+
+
+def show_receipt(found: dict[str, Any]) -> None:
+    """Print ``clinic_outcomes.receipt.receipt``: each delivery, then what was wrong with it."""
+    console = Console()
+    for name in found["not_yet_received"]:
+        plain(console, f"{found['clinic']} folder {name}: not yet received")
+    for delivery in found["deliveries"]:
+        findings = delivery["findings"]
+        plain(
+            console,
+            f"{found['clinic']} {delivery['delivery']}: {delivery['state']} at {delivery['stage']}, "
+            f"{len(findings) or 'no'} findings",
+        )
+        told = findings[:ROWS_ON_A_TERMINAL] if console.is_terminal else findings
+        rows = [
+            [
+                *(str(finding[name]) if finding[name] is not None else "-" for name in ("file", "line")),
+                ".".join(finding[name] for name in ("table", "column") if finding[name]) or "-",
+                finding["rule"],
+                finding["message"] + (f" ({finding['rows']} rows)" if (finding["rows"] or 1) > 1 else ""),
+                finding["advice"],
+            ]
+            for finding in told
+        ]
+        show_table(["file", "line", "table.column", "rule", "what is wrong", "what to do"], rows)
+        if len(findings) > len(told):
+            plain(console, f"and {len(findings) - len(told)} more: add --json, or send the output into a file")
+
+
+def show_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a table: drawn on a terminal, tab-separated lines with the headings otherwise; nothing without rows."""
+    console = Console()
+    if not rows:
+        return
+    if not console.is_terminal:
+        for row in (headings, *rows):
+            plain(console, "\t".join(row))
+        return
+    table = Table(*headings)
+    for row in rows:
+        table.add_row(*map(escape, row))
+    console.print(table)

@@ -1,0 +1,218 @@
+"""Running the stages in order: the command line and the DAGs are thin over this module."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from clinic_outcomes import CLINIC_STAGES, NETWORK_STAGES
+from clinic_outcomes.files import latest
+from clinic_outcomes.problems import ClinicOutcomesError, Problem
+from clinic_outcomes.records import (
+    AdmitRecord,
+    HarmoniseRecord,
+    ModelRecord,
+    ProtectRecord,
+    PublishRecord,
+    ReceiveRecord,
+    Record,
+    ResolveRecord,
+    ValidateRecord,
+)
+from clinic_outcomes.settings import Settings
+
+PACKAGE = Path(__file__).parent
+logger = logging.getLogger(__name__)
+
+
+class UnexpectedError(ClinicOutcomesError):
+    """Something that no stage foresees: type and place of the error, never its text, which may hold a value."""
+
+
+@dataclass(frozen=True)
+class StageOutcome:
+    """What one stage did for one clinic (or for the network: ``clinic_id`` None).
+
+    ``ids`` are the deliveries, the state, build or release it worked on; ``refusals`` say what was wrong with
+    deliveries that it refused, which is an outcome and no failure.
+    """
+
+    stage: str
+    clinic_id: str | None
+    ids: tuple[str, ...] = ()
+    refusals: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True)
+class StageEvent:
+    """Progress of a run: a stage began, is done (``outcome``), or failed (``problems``)."""
+
+    state: Literal["started", "done", "failed"]
+    stage: str
+    clinic_id: str | None = None
+    outcome: StageOutcome | None = None
+    problems: tuple[Problem, ...] = ()
+
+
+Report = Callable[[StageEvent], None]
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """Everything that a run did: stages done, and stages that failed with their problems."""
+
+    events: tuple[StageEvent, ...] = ()
+
+    @property
+    def failed(self) -> bool:
+        """Whether any stage of any clinic, or of the network, failed."""
+        return any(event.state == "failed" for event in self.events)
+
+    @property
+    def refused(self) -> bool:
+        """Whether a delivery was refused."""
+        return any(event.outcome and event.outcome.refusals for event in self.events)
+
+    @property
+    def release_id(self) -> str | None:
+        """The release that was published, if the run came so far."""
+        for event in self.events:
+            if event.stage == "publish" and event.outcome:
+                return event.outcome.ids[0]
+        return None
+
+
+def clinic_ids(settings: Settings | None = None) -> list[str]:
+    """Ids of all clinics, sorted. ``ClinicOutcomesError`` where a clinic's or system's mapping is wrong."""
+    from clinic_outcomes.mapping import load_clinics
+
+    return sorted(load_clinics(settings or Settings.from_environment()))
+
+
+def run_stage(stage: str, clinic_id: str | None = None, settings: Settings | None = None) -> StageOutcome:
+    """Run one stage, for a clinic or for the network, and say what came of it.
+
+    Raises ``ClinicOutcomesError`` as the stage raised it. Any other exception becomes an ``UnexpectedError``
+    without the text and the context of the first, unless ``settings.debug`` is set.
+    """
+    settings = settings or Settings.from_environment()
+    arguments = (settings,) if clinic_id is None else (clinic_id, settings)
+    try:
+        stage_function = getattr(importlib.import_module(f"clinic_outcomes.{stage}"), stage)
+        return _outcome(stage, clinic_id, stage_function(*arguments))
+    except ClinicOutcomesError:
+        raise
+    except Exception as error:
+        if settings.debug:
+            raise
+        unexpected = _unexpected(error, stage, clinic_id)
+    raise unexpected  # Outside the handler: the first exception must not come along as its context.
+
+
+def run_task(stage: str, clinic_id: str | None = None) -> list[str]:
+    """Run one stage as a task of a DAG: refusals go to the task's log, and only ids are returned."""
+    outcome = run_stage(stage, clinic_id)
+    for problem in outcome.refusals:
+        logger.warning("refused: %s. %s", problem, problem.advice)
+    return list(outcome.ids)
+
+
+def awaits_model(clinic_id: str, settings: Settings | None = None) -> bool:
+    """Whether the clinic's newest state is not in the newest build of the marts yet."""
+    settings = settings or Settings.from_environment()
+    state, build = latest(settings.state / clinic_id), latest(settings.marts)
+    if state is None or build is None:
+        return state is not None
+    model = ModelRecord.model_validate_json((build / "model.json").read_text(encoding="utf-8"))
+    return model.states.get(clinic_id) != state.name
+
+
+def run_clinic(clinic_id: str, settings: Settings, report: Report) -> tuple[StageEvent, ...]:
+    """Take one clinic from receive to validate; a stage that fails ends it. Returns what was reported."""
+    return run_stages(CLINIC_STAGES, clinic_id, settings, report)
+
+
+def run(settings: Settings, clinics: Sequence[str], report: Report) -> RunSummary:
+    """Run all stages: each clinic by itself, whatever becomes of the others, then the network."""
+    events: list[StageEvent] = []
+    for clinic_id in clinics:
+        events.extend(run_clinic(clinic_id, settings, report))
+    events.extend(run_stages(NETWORK_STAGES, None, settings, report))
+    return RunSummary(tuple(events))
+
+
+def run_stages(
+    stages: Sequence[str], clinic_id: str | None, settings: Settings, report: Report
+) -> tuple[StageEvent, ...]:
+    """Run some stages one after another, up to the first that fails. Returns what was reported."""
+    events = []
+    for stage in stages:
+        report(StageEvent("started", stage, clinic_id))
+        try:
+            event = StageEvent("done", stage, clinic_id, run_stage(stage, clinic_id, settings))
+        except ClinicOutcomesError as error:
+            event = StageEvent("failed", stage, clinic_id, problems=error.problems)
+        events.append(event)
+        report(event)
+        if event.state == "failed":
+            break
+    return tuple(events)
+
+
+def _outcome(stage: str, clinic_id: str | None, result: Record | tuple[Record, ...]) -> StageOutcome:
+    records = result if isinstance(result, tuple) else (result,)
+    ids = tuple(dict.fromkeys(name for record in records if (name := _id_of(record))))
+    return StageOutcome(stage, clinic_id, ids, tuple(p for record in records for p in refusals(record)))
+
+
+def _id_of(record: Record) -> str | None:
+    match record:
+        case ReceiveRecord() | AdmitRecord() | HarmoniseRecord():
+            return record.delivery_id
+        case ResolveRecord() | ValidateRecord():
+            return record.state_id
+        case ModelRecord() | ProtectRecord():
+            return record.build_id
+        case PublishRecord():
+            return record.release_id
+    raise TypeError(type(record).__name__)
+
+
+def refusals(record: Record) -> tuple[Problem, ...]:
+    """Why a stage refused a delivery; empty where it did not."""
+    match record:
+        case ReceiveRecord(received=False) | AdmitRecord(admitted=False):
+            return record.problems
+        case ResolveRecord():
+            return tuple(sequence_conflict(record.clinic_id, delivery_id) for delivery_id in record.conflicts)
+    return ()
+
+
+def sequence_conflict(clinic_id: str, delivery_id: str) -> Problem:
+    """The problem of a delivery whose sequence another one has, with other content."""
+    return Problem(
+        rule="sequence_conflict",
+        message=f"delivery {delivery_id} and another one of the same export sequence differ; neither is used",
+        advice="Ask the clinic which of them is right, and for it again under the next export sequence.",
+        clinic=clinic_id,
+    )
+
+
+def _unexpected(error: Exception, stage: str, clinic_id: str | None) -> UnexpectedError:
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if PACKAGE in Path(frame.filename).parents]
+    place = f" at {Path(frames[-1].filename).relative_to(PACKAGE).as_posix()}:{frames[-1].lineno}" if frames else ""
+    return UnexpectedError(
+        [
+            Problem(
+                rule="unexpected_error",
+                message=f"{type(error).__name__}{place} in stage {stage}",
+                advice="The error's text may hold a patient's value: set CLINIC_OUTCOMES_DEBUG=1 to see it.",
+                clinic=clinic_id,
+            )
+        ]
+    )

@@ -1,0 +1,224 @@
+"""What has become of every delivery, read from the ledger, landing and the clinics' newest states."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from clinic_outcomes import ledger
+from clinic_outcomes.files import latest
+from clinic_outcomes.mapping import Clinic, load_clinics
+from clinic_outcomes.pipeline import sequence_conflict
+from clinic_outcomes.problems import Problem
+from clinic_outcomes.receive import landing_folders
+from clinic_outcomes.receive.landing import readable
+from clinic_outcomes.recipe import recipe as recipe_of
+from clinic_outcomes.records import AdmitRecord, HarmoniseRecord, ReceiveRecord, RowAccount, ValidateRecord
+from clinic_outcomes.settings import Settings
+
+COUNTS = ("delivered", "current", "quarantined", "superseded", "deleted", "duplicate", "tombstone")
+PROBLEMS_TOLD = 5
+
+
+@dataclass(frozen=True)
+class ClinicRecords:
+    """All that is known of one clinic's deliveries under its current recipe. The mappings are by delivery id.
+
+    ``folders`` are those now in landing, by the delivery they hold; ``unread`` those that ``receive`` has not seen
+    as they are now. ``conflicts`` share their export sequence with another delivery.
+    """
+
+    clinic: Clinic
+    received: dict[str, ReceiveRecord]
+    admitted: dict[str, AdmitRecord]
+    harmonised: dict[str, HarmoniseRecord]
+    conflicts: frozenset[str]
+    validated: ValidateRecord | None
+    folders: dict[str, tuple[str, ...]]
+    unread: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How far a delivery came: ``accepted``, ``refused``, ``held`` or ``pending``, at which stage and why."""
+
+    state: str
+    stage: str
+    problems: tuple[Problem, ...] = ()
+
+
+def status(settings: Settings) -> dict[str, Any]:
+    """Deliveries, clinics and the newest release as plain data.
+
+    A delivery's ``tables`` hold its rows' account (all seven counts a table), ``files`` the same for each of its
+    files; both are empty until the delivery is accepted. ``unmapped`` counts values without a canonical code.
+    A clinic is ``stale`` while a delivery later than all those in use is refused. ``ClinicOutcomesError`` where a
+    mapping is wrong.
+    """
+    clinics = load_clinics(settings)
+    records = [read_clinic(clinic, settings) for clinic in clinics.values()]
+    return {
+        "deliveries": [
+            *(delivery for record in records for delivery in _deliveries(record)),
+            *_unknown_clinics(clinics, settings),
+        ],
+        "clinics": [_clinic(record) for record in records],
+        "release": _release(settings),
+    }
+
+
+def read_clinic(clinic: Clinic, settings: Settings) -> ClinicRecords:
+    """Read what ledger, landing and state hold of a clinic's deliveries."""
+    recipe = recipe_of(clinic)
+    found = landing_folders(clinic.clinic_id, settings)
+    folders = {delivery_id: tuple(readable(path.name) for path in paths) for delivery_id, paths in found.items()}
+    harmonised = ledger.harmonise_records(clinic.clinic_id, recipe, settings)
+    told = Counter(record.export_sequence for record in harmonised)
+    state = latest(settings.state / clinic.clinic_id)
+    return ClinicRecords(
+        clinic=clinic,
+        # A refused delivery that left landing, or was completed there, is no longer of interest.
+        received={
+            record.delivery_id: record
+            for record in ledger.receive_records(clinic.clinic_id, settings)
+            if record.received or record.delivery_id in folders
+        },
+        admitted={r.delivery_id: r for r in ledger.admit_records(clinic.clinic_id, recipe, settings)},
+        harmonised={record.delivery_id: record for record in harmonised},
+        conflicts=frozenset(r.delivery_id for r in harmonised if told[r.export_sequence] > 1),
+        validated=ledger.find(state / "validate.json", ValidateRecord) if state else None,
+        folders=folders,
+        unread=tuple(
+            _names(clinic.clinic_id, settings, without={name for names in folders.values() for name in names})
+        ),
+    )
+
+
+def verdict(delivery_id: str, records: ClinicRecords) -> Verdict:
+    """How far a received delivery came, and what stopped it."""
+    received, admitted = records.received[delivery_id], records.admitted.get(delivery_id)
+    if not received.received:
+        return Verdict("refused", "receive", received.problems)
+    if admitted and not admitted.admitted:
+        return Verdict("refused", "admit", admitted.problems)
+    if delivery_id in records.conflicts:
+        return Verdict("refused", "resolve", (sequence_conflict(received.clinic_id, delivery_id),))
+    if records.validated and delivery_id in records.validated.deliveries:
+        return Verdict("accepted", "validate")
+    if not admitted:
+        return Verdict("pending", "admit")
+    return Verdict("pending", "resolve" if delivery_id in records.harmonised else "harmonise")
+
+
+def _names(clinic_id: str, settings: Settings, without: Iterable[str] = ()) -> list[str]:
+    """What lies in a clinic's landing folder, by name; names with a dot in front are still being uploaded."""
+    folder = settings.landing / clinic_id
+    names = [readable(path.name) for path in folder.iterdir()] if folder.is_dir() else []
+    return sorted(name for name in names if not name.startswith(".") and name not in set(without))
+
+
+def _deliveries(records: ClinicRecords) -> list[dict[str, Any]]:
+    clinic_id = records.clinic.clinic_id
+    known = [_delivery(delivery_id, records) for delivery_id in sorted(records.received)]
+    waiting = Verdict("pending", "receive")
+    return known + [_entry(clinic_id, None, waiting, folders=(name,)) for name in records.unread]
+
+
+def _delivery(delivery_id: str, records: ClinicRecords) -> dict[str, Any]:
+    reached = verdict(delivery_id, records)
+    account = records.validated.account if records.validated and reached.state == "accepted" else ()
+    harmonised = records.harmonised.get(delivery_id)
+    return _entry(
+        records.clinic.clinic_id,
+        delivery_id,
+        reached,
+        account=[part for part in account if part.delivery_id == delivery_id],
+        folders=records.folders.get(delivery_id, ()),
+        unmapped=sum(count.rows for count in harmonised.unmapped) if harmonised else 0,
+    )
+
+
+def _unknown_clinics(clinics: Iterable[str], settings: Settings) -> list[dict[str, Any]]:
+    problem = Problem(
+        rule="clinic_unknown",
+        message="there is no clinic of this name",
+        advice="Add clinics/<name>.yml, or deliver into the folder of a known clinic.",
+    )
+    landing = settings.landing
+    names = sorted(readable(path.name) for path in landing.iterdir() if path.is_dir()) if landing.is_dir() else []
+    return [
+        _entry(
+            name,
+            None,
+            Verdict("refused", "receive", (problem.model_copy(update={"clinic": name}),)),
+            folders=_names(name, settings),
+        )
+        for name in names
+        if name not in set(clinics) and not name.startswith(".")
+    ]
+
+
+def _entry(
+    clinic_id: str,
+    delivery_id: str | None,
+    reached: Verdict,
+    *,
+    account: Sequence[RowAccount] = (),
+    folders: Sequence[str] = (),
+    unmapped: int = 0,
+) -> dict[str, Any]:
+    tables: dict[str, dict[str, int]] = {}
+    for part in account:
+        counts = tables.setdefault(part.table, dict.fromkeys(COUNTS, 0))
+        for name in COUNTS:
+            counts[name] += getattr(part, name)
+    return {
+        "clinic": clinic_id,
+        "delivery": delivery_id,
+        "state": reached.state,
+        "stage": reached.stage,
+        "reason_code": reached.problems[0].rule if reached.problems else None,
+        "reason": _reason(reached.problems),
+        "tables": tables,
+        "files": [
+            {"file": part.file, "table": part.table, **{name: getattr(part, name) for name in COUNTS}}
+            for part in account
+        ],
+        "folders": list(folders),
+        "unmapped": unmapped,
+    }
+
+
+def _reason(problems: Sequence[Problem]) -> str | None:
+    if not problems:
+        return None
+    told = [str(problem) for problem in problems[:PROBLEMS_TOLD]]
+    more = len(problems) - len(told)
+    return "; ".join([*told, *([f"and {more} more"] if more else [])])
+
+
+def _clinic(records: ClinicRecords) -> dict[str, Any]:
+    verdicts = {delivery_id: verdict(delivery_id, records) for delivery_id in records.received}
+    used = set(records.validated.deliveries) if records.validated else set()
+    in_use = [record for record in records.received.values() if record.delivery_id in used]
+    newest = max(in_use, key=lambda record: record.export_sequence or 0, default=None)
+    newest_used = newest.export_sequence if newest else None
+    refused = [records.received[name].export_sequence or 0 for name, v in verdicts.items() if v.state == "refused"]
+    return {
+        "clinic": records.clinic.clinic_id,
+        "state_id": records.validated.state_id if records.validated else None,
+        "reporting_period": newest.reporting_period if newest else None,
+        "newest_sequence": newest_used,
+        "stale": max(refused, default=0) > (newest_used or 0),
+    }
+
+
+def _release(settings: Settings) -> dict[str, Any] | None:
+    folder = latest(settings.releases)
+    if folder is None:
+        return None
+    release = json.loads((folder / "release.json").read_text(encoding="utf-8"))
+    return {"release_id": folder.name, "build_id": release["build_id"], "recipients": release["recipients"]}
