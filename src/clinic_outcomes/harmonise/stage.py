@@ -16,7 +16,7 @@ from clinic_outcomes.harmonise.rows import Origin, canonical_rows
 from clinic_outcomes.mapping import Clinic, System, load_clinic
 from clinic_outcomes.mapping.systems import RECORD_ACTION
 from clinic_outcomes.problems import ClinicOutcomesError, Problem
-from clinic_outcomes.receive import open_delivery
+from clinic_outcomes.receive import delivery_files
 from clinic_outcomes.recipe import recipe as recipe_of
 from clinic_outcomes.records import CodeCount, HarmonisedTable, HarmoniseRecord, ReceivedFile, ReceiveRecord
 from clinic_outcomes.settings import Settings
@@ -44,7 +44,7 @@ def harmonise(clinic_id: str, settings: Settings) -> tuple[HarmoniseRecord, ...]
 
 
 def _harmonise_delivery(clinic: Clinic, recipe: str, delivery: ReceiveRecord, settings: Settings) -> HarmoniseRecord:
-    folder = open_delivery(delivery, settings)
+    paths = delivery_files(delivery, settings)
     tables: list[HarmonisedTable] = []
     unmapped: list[CodeCount] = []
     unreadable: list[CodeCount] = []
@@ -55,7 +55,7 @@ def _harmonise_delivery(clinic: Clinic, recipe: str, delivery: ReceiveRecord, se
                 continue
             target = lake_file(table.name, clinic.clinic_id, delivery.delivery_id, recipe, settings)
             try:
-                _write_table(connection, table, files, folder, clinic, delivery, target)
+                _write_table(connection, table, files, paths, clinic, delivery, target)
                 tables += _row_counts(connection, table, files, target)
                 unmapped += _unmapped_counts(connection, table, target)
                 unreadable += _unreadable_counts(connection, table, target)
@@ -87,7 +87,7 @@ def _write_table(
     connection: duckdb.DuckDBPyConnection,
     table: Table,
     files: list[ReceivedFile],
-    folder: Path,
+    paths: dict[str, Path],
     clinic: Clinic,
     delivery: ReceiveRecord,
     target: Path,
@@ -95,7 +95,7 @@ def _write_table(
     """Write the canonical rows of all files of a table, by file and line: DuckDB keeps the order of its input."""
     queries = []
     for file in files:
-        path = folder / file.name
+        path = paths[file.name]
         delivered = read_rows_sql(path, clinic.system, read_header(path, clinic.system))
         origin = Origin(clinic.clinic_id, delivery.delivery_id, delivery.export_sequence or 0, file.source, file.name)
         queries.append(canonical_rows(delivered, clinic.system, table, origin))
