@@ -1,0 +1,41 @@
+"""Names of delivered columns: exactly the mapping's, none that tells of a person."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+# A word that names an identifier counts where the column is that thing (home_phone, address_line_1, zip_code), not
+# where it is about it (phone_screen_day).
+_THING = (
+    r"surname|forename|firstname|lastname|middlename|fullname|maidenname|patientname|dob|birthdate|birthday|brthdtc|"
+    r"birthdtc|birth_date|birth_dt|date_of_birth|e_?mail|phone|telephone|fax|ssn|social_security|mrn|"
+    r"medical_record|address|street|zip|zip_?code|post_?code|postal_code"
+)
+_ABOUT = r"address|number|num|no|nr|code|line|home|work|mobile|plus_4"
+_PERSON = (
+    r"first|last|middle|given|family|maiden|full|legal|preferred|nick|patient|person|client|member|subject|mother|"
+    r"father|spouse|partner|guardian|parent|relative|contact|emergency|doctor|physician|provider|therapist|clinician"
+)
+_NAME_LIKE = re.compile(
+    rf"(?:.*_)?(?:{_THING})\d*(?:_(?:{_ABOUT}|\d+))*|name|names|(?:.*_)?(?:{_PERSON})_(?:\w+_)?names?(?:_\d+)?"
+)
+# Three digits of a ZIP code are a coarse area, which some legal bases allow.
+_COARSE = re.compile(r"(?:.*_)?zip_?(?:code_?)?3|(?:.*_)?zip3(?:_code)?")
+
+
+def is_name_like(name: str) -> bool:
+    """Whether a column's name says that it holds a name, a birth date, an address or a number of a person."""
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name)
+    plain = re.sub(r"[^a-z0-9]+", "_", words.lower()).strip("_")
+    return bool(_NAME_LIKE.fullmatch(plain)) and not _COARSE.fullmatch(plain)
+
+
+def is_a_header(header: Sequence[str], allowed: Sequence[str]) -> bool:
+    """Whether the first line is a header at all: a file without one would show its first row's values as names."""
+    return 2 * len(set(header) & set(allowed)) >= len(allowed)
+
+
+def looks_like_a_column(name: str) -> bool:
+    """Whether an unknown name has the form of a column's; "Jane Doe" has not."""
+    return re.fullmatch(r"[A-Za-z][A-Za-z0-9_.]{0,62}", name) is not None

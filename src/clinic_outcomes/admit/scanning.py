@@ -1,0 +1,151 @@
+"""Scanning one delivered file: its header, its keys and the values of every column."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import duckdb
+
+from clinic_outcomes.admit.detectors import RULES, VALUE_RULES, plain_text
+from clinic_outcomes.admit.header import is_a_header, is_name_like, looks_like_a_column
+from clinic_outcomes.admit.recognition import Scan, column_scans, key_scans, present_values
+from clinic_outcomes.database import quote_text
+from clinic_outcomes.formats import read_header, read_rows_sql
+from clinic_outcomes.mapping import Clinic
+from clinic_outcomes.problems import Problem
+
+HEADER_LINE = 1
+
+
+def scan_file(
+    connection: duckdb.DuckDBPyConnection, path: Path, file_name: str, source: str, clinic: Clinic
+) -> list[Problem]:
+    """Every problem of one file, one a column and rule, without any value. ``file_name`` is what problems call it."""
+    system = clinic.system
+    header = read_header(path, system)
+    rows = present_values(read_rows_sql(path, system, header), header, system.missing)
+    problems = _check_header(connection, header, system.allowed_columns(source))
+    told = _tellable(connection, header, system.allowed_columns(source))
+
+    keys, columns = key_scans(system, source, header), column_scans(clinic, source, header)
+    counts = _count_suspicious(connection, rows, [*keys, *columns])
+    for scan, suspicious in zip(keys, counts, strict=False):
+        if suspicious:
+            problems.append(
+                _problem("key_format", scan.columns, scan.table, suspicious, _first_line(connection, rows, scan))
+            )
+    for scan, suspicious in zip(columns, counts[len(keys) :], strict=True):
+        if suspicious:
+            name = scan.columns[0]
+            for rule, count, line in _apply_rules(connection, rows, scan):
+                shown = scan.columns if name in told else ()
+                problems.append(_problem(rule, shown, scan.table, count, line, header.index(name) + 1))
+    return [problem.model_copy(update={"file": file_name}) for problem in problems]
+
+
+def _problem(
+    rule: str,
+    columns: Sequence[str],
+    table: str | None,
+    rows: int | None,
+    line: int | None,
+    position: int | None = None,
+) -> Problem:
+    """A problem of a column; of one whose name may not be told, its position is."""
+    where = "" if columns or position is None else f" (column {position} of the file)"
+    return Problem(
+        rule=rule,
+        message=RULES[rule].message + where,
+        advice=RULES[rule].advice,
+        table=table,
+        column="+".join(columns) or None,
+        rows=rows,
+        line=line,
+    )
+
+
+def _check_header(
+    connection: duckdb.DuckDBPyConnection, header: Sequence[str], allowed: Sequence[str]
+) -> list[Problem]:
+    told = _tellable(connection, header, allowed)
+    problems = [_problem("column_missing", (name,), None, None, HEADER_LINE) for name in allowed if name not in header]
+    for position, name in enumerate(header, start=1):
+        shown = (name,) if name in told else ()
+        rules = [] if name in allowed else ["column_unknown", *_value_rules_of(connection, name)]
+        rules += ["column_name_like"] if is_name_like(name) else []
+        problems += [_problem(rule, shown, None, None, HEADER_LINE, position) for rule in rules]
+    return problems
+
+
+def _tellable(connection: duckdb.DuckDBPyConnection, header: Sequence[str], allowed: Sequence[str]) -> set[str]:
+    """Names of the header that may be told: the mapping's, and others that surely are no values."""
+    unknown = [name for name in header if name not in allowed] if is_a_header(header, allowed) else []
+    plain = {name for name in unknown if looks_like_a_column(name) and not _value_rules_of(connection, name)}
+    return plain | (set(header) & set(allowed))
+
+
+def _value_rules_of(connection: duckdb.DuckDBPyConnection, text: str) -> list[str]:
+    """Rules that a single text breaks."""
+    flags = ", ".join(f"({predicate})" for predicate in VALUE_RULES.values())
+    row = connection.execute(f"SELECT {flags} FROM (SELECT {plain_text('?')} AS text)", [text]).fetchone() or ()
+    return [rule for rule, broken in zip(VALUE_RULES, row, strict=True) if broken]
+
+
+def _count_suspicious(connection: duckdb.DuckDBPyConnection, rows: str, scans: Iterable[Scan]) -> list[int]:
+    """Rows with a value that is not recognised, a scan each, in one pass over the file."""
+    counts = ", ".join(f"count_if({scan.suspicious})" for scan in scans)
+    return [int(count) for count in connection.execute(f"SELECT {counts} FROM {rows}").fetchone() or ()]
+
+
+def _first_line(connection: duckdb.DuckDBPyConnection, rows: str, scan: Scan) -> int:
+    row = connection.execute(f"SELECT min(source_line) FROM {rows} WHERE {scan.suspicious}").fetchone()
+    return int(row[0]) if row else HEADER_LINE
+
+
+def _apply_rules(connection: duckdb.DuckDBPyConnection, rows: str, scan: Scan) -> list[tuple[str, int, int]]:
+    """Rule, rows and first line of each rule that values not recognised break; each distinct value looked at once."""
+    predicates = {rule: [predicate] for rule, predicate in VALUE_RULES.items()}
+    if scan.exempt:
+        predicates["calendar_date"] = [f"({predicates['calendar_date'][0]}) AND NOT {scan.exempt}"]
+    for rule, more in scan.rules.items():
+        predicates.setdefault(rule, []).extend(more)
+    broken = {rule: " OR ".join(f"({p})" for p in parts) for rule, parts in predicates.items()}
+    measures = ", ".join(
+        f"sum(row_count) FILTER ({condition}), min(first_line) FILTER ({condition})" for condition in broken.values()
+    )
+    value = f"unnest({scan.members})" if scan.members else scan.value
+    found = (
+        connection.execute(
+            f"""
+        WITH suspicious AS (SELECT {value} AS value, source_line FROM {rows} WHERE {scan.suspicious}),
+        distinct_values AS (
+            SELECT value, {plain_text("value")} AS text, count(*) AS row_count, min(source_line) AS first_line
+            FROM suspicious GROUP BY value
+        )
+        SELECT {measures} FROM distinct_values
+        """
+        ).fetchone()
+        or ()
+    )
+    pairs = zip(broken, found[::2], found[1::2], strict=True)
+    return [(rule, int(count), int(line)) for rule, count, line in pairs if count]
+
+
+def check_key_patterns(connection: duckdb.DuckDBPyConnection, clinic: Clinic) -> list[Problem]:
+    """Key patterns of the mapping that DuckDB cannot read: its regular expressions (RE2) lack look-around."""
+    problems = []
+    for name, pattern in sorted(clinic.system.key_patterns.items()):
+        try:
+            connection.execute(f"SELECT regexp_full_match('', {quote_text(pattern)})")
+        except duckdb.Error:
+            problems.append(
+                Problem(
+                    rule="mapping",
+                    message="the key's pattern uses what RE2 regular expressions do not have, such as look-around",
+                    advice="Correct key_patterns in system.yml or in the clinic's overrides.",
+                    clinic=clinic.clinic_id,
+                    column=name,
+                )
+            )
+    return problems
