@@ -12,7 +12,7 @@ from clinic_outcomes.harmonise import harmonise, lake_file
 from clinic_outcomes.problems import ClinicOutcomesError
 from clinic_outcomes.records import CodeCount, HarmonisedTable, HarmoniseRecord
 from clinic_outcomes.settings import Settings
-from tests.support.small_clinic import CLINIC, admitted, column_types, rows, small_clinic
+from tests.support.harmonised_clinic import CLINIC, admitted, column_types, rows, small_clinic
 
 HEAD = """\
 title: Example
