@@ -1,58 +1,79 @@
-"""A clinic on a system of a test's own, with deliveries that went through receive and are taken as admitted."""
-
-from __future__ import annotations
+"""A clinic on a system small enough to check by eye, for tests of receive and admit."""
 
 from pathlib import Path
 
-import duckdb
-
-from clinic_outcomes import ledger
-from clinic_outcomes.database import session
-from clinic_outcomes.mapping import load_clinic
-from clinic_outcomes.receive import receive
-from clinic_outcomes.recipe import recipe
-from clinic_outcomes.records import AdmitRecord
 from clinic_outcomes.settings import Settings
-from tests.support.deliveries import deliver
 
-CLINIC = "alder"
+CLINIC = "made_up"
+
+SYSTEM = """\
+title: Made up
+format: csv
+missing: ['', NA]
+sources:
+  people: {file: 'people*.csv'}
+  doses: {file: 'doses*.csv', required: false}
+  drugs: {file: 'drugs*.csv', required: false}
+key_patterns:
+  patient_id: 'P\\d{3}'
+  course_id: 'P\\d{3}'
+  session_id: 'P\\d{3}/\\d{1,2}'
+  medication_id: 'M\\d{3}'
+"""
+
+COLUMNS = """\
+source,source_column,table,column,unit,codes,constant
+people,person,patient,patient_id,,,
+people,sex,patient,sex,,sex,
+people,age,patient,age_years,year,age_top_code,
+people,trauma,patient,trauma_types,,trauma,
+people,intake,patient,intake_day,day,,
+people,colour,,,,,
+doses,person+number,session,session_id,,,
+doses,person,session,patient_id,,,
+doses,person,session,course_id,,,
+doses,number,session,sequence_number,session,,
+doses,day,session,session_day,day,,
+doses,drug,session,drug,,drug,
+doses,mg,session,dose_mg,mg,,
+doses,period,session,service_period,,,
+doses,action,session,record_action,,,
+drugs,drug_no,medication,medication_id,,,
+drugs,person,medication,patient_id,,,
+drugs,rxnorm,medication,rxnorm_code,,,
+drugs,,medication,medication_class,,,ssri
+"""
+
+CODES = """\
+codes,source_code,code
+sex,F,female
+sex,M,male
+age_top_code,90+,90
+trauma,war,combat
+trauma,crash,accident
+drug,ketamine hydrochloride 50 mg/mL solution for injection as a slow infusion,ketamine
+"""
+
+PEOPLE = "person,sex,age,trauma,intake,colour\nP001,F,34,war;crash,0,red\nP002,M,90+,,3,\nP003,NA,51,crash,-2,blue\n"
+DOSES = (
+    "person,number,day,drug,mg,period,action\n"
+    "P001,1,5,ketamine hydrochloride 50 mg/mL solution for injection as a slow infusion,32.5,2025,\n"
+    "P001,2,8,NA,,2025,upsert\n"
+)
+DRUGS = "drug_no,person,rxnorm\nM001,P001,36437\nM002,P002,20250131\n"
+
+FILES: dict[str, bytes | str] = {"people.csv": PEOPLE, "doses.csv": DOSES, "drugs.csv": DRUGS}
 
 
-def small_clinic(home: Path, head: str, columns: str, codes: str) -> Settings:
-    """Settings of a home with one system and one clinic on it."""
-    settings = Settings(
-        home=home, clinics=home / "clinics", systems=home / "systems", expectations=home / "expectations"
+def make_settings(root: Path, *, columns: str = COLUMNS, system: str = SYSTEM, basis: str = "year") -> Settings:
+    """Write the system and the clinic below ``root``; ``basis`` is the finest service period allowed."""
+    folder = root / "systems" / "small"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "system.yml").write_text(system)
+    (folder / "columns.csv").write_text(columns)
+    (folder / "codes.csv").write_text(CODES)
+    (root / "clinics").mkdir(exist_ok=True)
+    (root / "clinics" / f"{CLINIC}.yml").write_text(
+        f"title: Made up\nsystem: small\nlegal_basis:\n  basis: expert_determination\n  service_period: {basis}\n"
     )
-    system = settings.systems / "example"
-    system.mkdir(parents=True)
-    settings.clinics.mkdir()
-    (system / "system.yml").write_text(head)
-    (system / "columns.csv").write_text("source,source_column,table,column,unit,codes,constant\n" + columns)
-    (system / "codes.csv").write_text("codes,source_code,code\n" + codes)
-    (settings.clinics / f"{CLINIC}.yml").write_text("title: Alder House\nsystem: example\n")
-    return settings
-
-
-def admitted(settings: Settings, files: dict[str, str], sequence: int = 1, kind: str = "full", folder: str = "") -> str:
-    """Deliver files, receive them, and keep the record that they were admitted. Gives the delivery's id."""
-    before = {record.delivery_id for record in ledger.receive_records(CLINIC, settings)}
-    deliver(settings.landing / CLINIC / (folder or f"drop-{sequence}"), files, CLINIC, sequence, kind)
-    receive(CLINIC, settings)
-    (record,) = [r for r in ledger.receive_records(CLINIC, settings) if r.delivery_id not in before]
-    assert record.received, record.problems
-    under = recipe(load_clinic(CLINIC, settings))
-    path = ledger.admit_path(CLINIC, record.delivery_id, under, settings)
-    ledger.keep(path, AdmitRecord(clinic_id=CLINIC, delivery_id=record.delivery_id, recipe=under, admitted=True))
-    return record.delivery_id
-
-
-def rows(path: Path, columns: str, settings: Settings) -> list[tuple[object, ...]]:
-    """Rows of a Parquet file in its own order."""
-    with session(settings) as connection:
-        return connection.execute(f"SELECT {columns} FROM read_parquet('{path}', hive_partitioning = false)").fetchall()
-
-
-def column_types(path: Path) -> dict[str, str]:
-    """Column names and types of a Parquet file."""
-    described = duckdb.execute(f"DESCRIBE FROM read_parquet('{path}', hive_partitioning = false)").fetchall()
-    return {row[0]: row[1] for row in described}
+    return Settings(home=root / "home", systems=root / "systems", clinics=root / "clinics", threads=1)

@@ -35,8 +35,11 @@ class Drop:
 
     @property
     def signature(self) -> tuple[tuple[str, int, int], ...]:
-        """Name, size and time of change of each entry: while these stay, the content is taken to stay."""
-        return tuple((entry.name, entry.size, entry.mtime_ns) for entry in self.entries)
+        """Name, size and time of change of each entry: while these stay, the content is taken to stay.
+
+        A name is kept as its hash only: nothing is known of a file that the manifest does not list.
+        """
+        return tuple((fingerprint([entry.name])[:16], entry.size, entry.mtime_ns) for entry in self.entries)
 
 
 class LandingFolder(Record):
