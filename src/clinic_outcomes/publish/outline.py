@@ -22,6 +22,13 @@ class Completeness(_Part):
     warn_below_percent: int
 
 
+class FunnelStep(_Part):
+    """One step of a funnel: how many reached it, and what share of those at the first step."""
+
+    count: str
+    share: str | None = None
+
+
 class OutlinedSection(_Part):
     """One section: the figures of ``section`` in the marts, and the canonical table they come from."""
 
@@ -29,7 +36,8 @@ class OutlinedSection(_Part):
     title: str
     introduction: str
     table: str | None = None
-    funnel: bool = False
+    funnel: tuple[FunnelStep, ...] = ()
+    funnel_share: str = ""
     completeness: Completeness | None = None
 
 
@@ -51,6 +59,7 @@ class Outline(_Part):
     draft_reason: str
     headline: tuple[str, ...]
     comparison: tuple[str, ...]
+    rows_kept_out: str
     sections: tuple[OutlinedSection, ...]
     dimensions: tuple[OutlinedDimension, ...]
 

@@ -5,26 +5,23 @@ from __future__ import annotations
 import functools
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 
 from clinic_outcomes.contract import load_contract
 from clinic_outcomes.publish.outline import Outline
 from clinic_outcomes.publish.released import Released
 from clinic_outcomes.publish.report import Report
-from clinic_outcomes.publish.wording import plain
+from clinic_outcomes.publish.wording import draw, plain
 
 
 @functools.cache
 def _environment() -> Environment:
-    environment = Environment(
+    return Environment(
         loader=PackageLoader("clinic_outcomes.publish"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals["style"] = Markup(environment.get_template("style.css").render())  # noqa: S704 - our own file
-    return environment
 
 
 def render_page(report: Report, released: Released, outline: Outline) -> str:
@@ -39,13 +36,14 @@ def render_page(report: Report, released: Released, outline: Outline) -> str:
             reporting_period=released.reporting_period,
             build_id=released.build_id,
             policy_id=released.policy_id,
-            coverage=_coverage(report, released),
+            coverage=_coverage(report, released, outline),
         )
     )
 
 
-def _coverage(report: Report, released: Released) -> list[dict[str, object]]:
-    """One line a clinic: which tables it delivers, and which not, in the contract's order and in plain words."""
+def _coverage(report: Report, released: Released, outline: Outline) -> list[dict[str, object]]:
+    """One line a clinic: which tables it delivers and which not, in the contract's order, and what was kept out."""
+    kept_out = released.measure(outline.rows_kept_out)
     lines = []
     for clinic in report.clinics:
         status = {
@@ -60,6 +58,8 @@ def _coverage(report: Report, released: Released) -> list[dict[str, object]]:
                 "delivered": [plain(table) for table in ordered if status[table]],
                 "missing": [plain(table) for table in ordered if not status[table]],
                 "tables": len(status),
+                "kept_out": kept_out
+                and draw(kept_out, released.figure(kept_out.measure, clinic.clinic_id), released.policy),
                 "older": bool(period) and period != released.reporting_period,
             }
         )

@@ -40,6 +40,7 @@ class Table:
     groups: tuple[Heading, ...] = ()
     reading: str = ""
     bars: bool = False
+    narrow: bool = False
 
 
 @dataclass(frozen=True)
@@ -139,8 +140,8 @@ class Composer:
         if known is None:
             return cell
         if known.value is None:
-            return replace(cell, note="completeness withheld")
-        return replace(cell, note=f"known for {known.value:.0f}%", warn=known.value < asked.warn_below_percent)
+            return replace(cell, note="both scores: withheld")
+        return replace(cell, note=f"both scores: {known.value:.0f}%", warn=known.value < asked.warn_below_percent)
 
     def _headline(self, measure: Measure) -> Headline:
         network = None if self.recipient == NETWORK else self._cell(measure, NETWORK)
@@ -151,7 +152,10 @@ class Composer:
         used = {dimension for _, clinic_id, dimension, _ in self.released.figures if clinic_id in self.scopes}
         ordered = [name for name in self.dimensions if name in used]
         ordered += sorted(used - set(ordered) - {""})
-        tables = [self._overall(outlined, measures), *(self._by(outlined, measures, name) for name in ordered)]
+        in_funnel = {name for step in outlined.funnel for name in (step.count, step.share)}
+        others = [measure for measure in measures if measure.measure not in in_funnel]
+        tables = [self._funnel(outlined), self._overall(outlined, others)]
+        tables += [self._by(outlined, measures, name) for name in ordered]
         return Section(
             outlined.section.replace("_", "-"),
             outlined.title,
@@ -174,8 +178,6 @@ class Composer:
         ]
         if not rows:
             return None
-        if outlined.funnel:
-            rows = self._with_bars(rows)
         return Table(
             identifier=f"{outlined.section}-overall".replace("_", "-"),
             caption=f"{outlined.title}: all together",
@@ -183,16 +185,40 @@ class Composer:
             columns=self._scope_headings(),
             rows=tuple(rows),
             reading=_reading([(row.heading.text, "", row.cells[0]) for row in rows]),
-            bars=outlined.funnel,
+            narrow=True,
+        )
+
+    def _funnel(self, outlined: OutlinedSection) -> Table | None:
+        """One row a step: how many reached it and what share of the first step that is, with a bar of the count."""
+        rows = []
+        for step in outlined.funnel:
+            count, share = self.released.measure(step.count), self.released.measure(step.share or "")
+            if count is not None and self._having([count], ""):
+                cells = [
+                    self._cell(measure, scope) if measure else Cell("blank", "")
+                    for scope in self.scopes
+                    for measure in (count, share)
+                ]
+                rows.append(Row(Heading(count.label, count.measure), tuple(cells)))
+        if not rows:
+            return None
+        grouped = self.recipient != NETWORK
+        first_share = next((step.share for step in outlined.funnel if step.share), "")
+        return Table(
+            identifier=f"{outlined.section}-funnel".replace("_", "-"),
+            caption=f"{outlined.title}: step by step",
+            stub="Step",
+            columns=(Heading("People"), Heading(outlined.funnel_share, first_share or "")),
+            groups=self._scope_headings() if grouped else (),
+            rows=tuple(self._with_bars(rows)),
+            reading=_reading([(row.heading.text, "", row.cells[1 if row.cells[1].of else 0]) for row in rows]),
+            bars=True,
         )
 
     def _with_bars(self, rows: Sequence[Row]) -> list[Row]:
-        """Bars of the recipient's own counts, the largest being the whole length."""
-        first = [self.released.figure(row.heading.measure, self.recipient) for row in rows]
-        counts = [
-            figure.value if figure and figure.value is not None and row.cells[0].of == "" else None
-            for row, figure in zip(rows, first, strict=True)
-        ]
+        """Bars of the recipient's own counts, the largest being the whole length; none for what is withheld."""
+        figures = [self.released.figure(row.heading.measure, self.recipient) for row in rows]
+        counts = [figure.value if figure else None for figure in figures]
         longest = max((count for count in counts if count is not None), default=None)
         return [
             replace(row, cells=(replace(row.cells[0], bar=int(100 * count / longest)), *row.cells[1:]))
@@ -280,7 +306,10 @@ def _reading(candidates: Iterable[tuple[str, str, Cell]]) -> str:
     if not shown:
         return "Every figure of this table is withheld or absent."
     row, column, cell = next((one for one in shown if one[2].of), shown[0])
-    name = f"{row}, {column[:1].lower()}{column[1:]}" if column else row
+    # A capital that begins a sentence goes; one that begins an abbreviation stays.
+    column = column if column[1:2].isupper() else column[:1].lower() + column[1:]
+    name = f"{row}, {column}" if column else row
+    about = "" if cell.is_band else "about "
     unit = f" {cell.unit}" if cell.unit else ""
     of = f", out of about {cell.of}" if cell.of else ""
-    return f"For example: {name}: about {cell.text}{unit}{of}."
+    return f"For example: {name}: {about}{cell.text}{unit}{of}."

@@ -38,7 +38,7 @@ def publish(settings: Settings) -> PublishRecord:
     if not PERIOD.fullmatch(released.reporting_period):
         raise ClinicOutcomesError("the reporting period of the build is not of the form yyyy-mm")
     recipients = (NETWORK, *(clinic.clinic_id for clinic in released.clinics))
-    content = {
+    content: dict[str, object] = {
         "build_id": released.build_id,
         "policy_id": released.policy_id,
         "publish_code": publish_code(),

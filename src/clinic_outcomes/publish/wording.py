@@ -31,6 +31,7 @@ class Cell:
     note: str = ""
     warn: bool = False
     bar: int | None = None
+    is_band: bool = False
 
 
 def draw(measure: Measure, figure: Figure | None, policy: Policy, *, delivered: bool = True) -> Cell:
@@ -45,6 +46,7 @@ def draw(measure: Measure, figure: Figure | None, policy: Policy, *, delivered: 
         figure.figure_id,
         unit="" if measure.figure_type == "rate" else measure.unit,
         of="" if figure.denominator is None else f"{figure.denominator:,}",
+        is_band=figure.upper is not None,
     )
 
 
