@@ -135,16 +135,13 @@ def _well_formed(column: Column) -> Mapping[str, Any]:
 
 def _references(column: Column) -> Iterator[Mapping[str, Any]]:
     parent, key = column.references or ("", "")
-    in_force, accepted = (
-        f"EXISTS (SELECT 1 FROM {schema}.{parent} AS parent WHERE parent.{key} = t.{column.name})"
-        for schema in ("resolved", "accepted")
-    )
     # An optional reference to a table that the clinic never delivered says nothing; a required one is broken.
     condition = {} if column.required else {"only_if_delivered": [parent]}
     yield {
         "rule": f"{column.name}_known",
         "columns": [column.name],
-        "rows": f"t.{column.name} IS NOT NULL AND NOT {in_force}",
+        "rows": f"t.{column.name} IS NOT NULL AND NOT EXISTS "
+        f"(SELECT 1 FROM resolved.{parent} AS parent WHERE parent.{key} = t.{column.name})",
         **condition,
         "severity": CRITICAL,
         "advice": f"Deliver the {parent} row that {column.name} names, or correct {column.name}.",
@@ -152,7 +149,7 @@ def _references(column: Column) -> Iterator[Mapping[str, Any]]:
     yield {
         "rule": f"{column.name}_accepted",
         "columns": [column.name],
-        "rows": f"{in_force} AND NOT {accepted}",
+        "rows": f"t.{column.name} IN (SELECT {key} FROM resolved.{parent} ANTI JOIN accepted.{parent} USING ({key}))",
         **condition,
         "severity": CRITICAL,
         "advice": f"Correct the {parent} row that {column.name} names; this row is accepted together with it.",

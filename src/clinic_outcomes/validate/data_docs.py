@@ -14,8 +14,8 @@ from pathlib import Path
 
 from great_expectations.core import ExpectationSuiteValidationResult
 from great_expectations.render.renderer.page_renderer import ValidationResultsPageRenderer
-from great_expectations.render.view import DefaultJinjaPageView
-from jinja2 import ChoiceLoader, DictLoader
+from great_expectations.render.view.view import DefaultJinjaPageView
+from jinja2 import BaseLoader, ChoiceLoader, DictLoader
 
 STYLE = """
 body { font: 15px/1.45 sans-serif; margin: 2rem auto; max-width: 70rem; padding: 0 1rem; color: #222; }
@@ -39,7 +39,8 @@ class _PageView(DefaultJinjaPageView):
 
     def __init__(self) -> None:
         super().__init__()
-        self.env.loader = ChoiceLoader([DictLoader({"page.j2": PAGE}), self.env.loader])
+        theirs: list[BaseLoader] = [self.env.loader] if self.env.loader else []
+        self.env.loader = ChoiceLoader([DictLoader({"page.j2": PAGE}), *theirs])
         self._numbers = itertools.count()
 
     def generate_html_element_uuid(self, prefix: str | None = None) -> str:
@@ -49,21 +50,23 @@ class _PageView(DefaultJinjaPageView):
 def write_data_docs(clinic_id: str, results: Sequence[ExpectationSuiteValidationResult], folder: Path) -> None:
     """Write ``<table>.html`` for each table's results, and ``index.html``, into ``folder``."""
     lines = []
+    renderer, view = ValidationResultsPageRenderer(), _PageView()
     for result in results:
         table = result.suite_name
         result.meta = {}
         for each in result.results:
             each.exception_info = {}
-        page = _PageView().render(ValidationResultsPageRenderer().render(result))
+        page: str = view.render(renderer.render(result))  # type: ignore[no-untyped-call]
         (folder / f"{table}.html").write_text(page, encoding="utf-8")
         broken = sum(not each.success for each in result.results)
         lines.append(
             f'<tr><td><a href="{table}.html">{table}</a></td><td>{len(result.results)}</td><td>{broken}</td></tr>'
         )
+    heading = "<tr><th>Table</th><th>Rules</th><th>Broken</th></tr>"
     (folder / "index.html").write_text(
         f'<!DOCTYPE html>\n<html lang="en"><head>{HEAD}<title>Validation</title></head><body>'
-        f"<h1>Validation of {html.escape(clinic_id)}</h1>\n<table><tr><th>Table</th><th>Rules</th><th>Broken</th></tr>\n"
-        + "\n".join(lines)
+        f"<h1>Validation of {html.escape(clinic_id)}</h1>\n<table>"
+        + "\n".join([heading, *lines])
         + "\n</table></body></html>\n",
         encoding="utf-8",
     )

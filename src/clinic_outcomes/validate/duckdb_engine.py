@@ -11,7 +11,7 @@ import logging
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Literal
+from typing import Any, Literal
 
 os.environ["GX_ANALYTICS_ENABLED"] = "false"  # read once, while Great Expectations is imported
 
@@ -21,11 +21,18 @@ import sqlalchemy
 from duckdb_engine import ConnectionWrapper
 from great_expectations.core import ExpectationSuiteValidationResult
 from great_expectations.data_context.types.base import ProgressBarsConfig
-from great_expectations.datasource.fluent import SQLDatasource
-from great_expectations.execution_engine import SqlAlchemyExecutionEngine
+from great_expectations.datasource.fluent.sql_datasource import SQLDatasource
+from great_expectations.exceptions.exceptions import GreatExpectationsError
+from great_expectations.execution_engine.sqlalchemy_execution_engine import SqlAlchemyExecutionEngine
+from great_expectations.expectations.core.unexpected_rows_expectation import UnexpectedRowsExpectation
+from great_expectations.expectations.expectation import Expectation
 from great_expectations.expectations.registry import get_expectation_impl
+from sqlalchemy.exc import SQLAlchemyError
 
+from clinic_outcomes.problems import ClinicOutcomesError
 from clinic_outcomes.validate.rules import Rule
+
+EngineType = type[SqlAlchemyExecutionEngine]
 
 
 class DuckDBExecutionEngine(SqlAlchemyExecutionEngine):
@@ -51,10 +58,10 @@ class DuckDBExecutionEngine(SqlAlchemyExecutionEngine):
 class DuckDBDatasource(SQLDatasource):
     """A data source whose batches live in a DuckDB that this process has open."""
 
-    type: Literal["duckdb"] = "duckdb"
+    type: Literal["duckdb"] = "duckdb"  # type: ignore[assignment]  # how Great Expectations tells its sources apart
 
     @property
-    def execution_engine_type(self) -> type[SqlAlchemyExecutionEngine]:
+    def execution_engine_type(self) -> EngineType:
         """The engine that keeps its connection."""
         return DuckDBExecutionEngine
 
@@ -79,23 +86,35 @@ class Expectations:
 
         Each result's expectation carries its rule's name in ``meta["rule"]``.
         """
-        asset = self._source.add_query_asset(table, query=f"SELECT * FROM resolved.{table}")
-        batch = asset.add_batch_definition("in_force").get_batch()
         suite = gx.ExpectationSuite(name=table, expectations=[_expectation(rule) for rule in rules])
-        with _quiet():
-            result = batch.validate(suite, result_format="BOOLEAN_ONLY")
+        try:
+            with _quiet():
+                asset = self._source.add_query_asset(table, query=f"SELECT * FROM resolved.{table}")
+                batch = asset.add_batch_definition("in_force").get_batch()
+                result: ExpectationSuiteValidationResult = batch.validate(suite, result_format="BOOLEAN_ONLY")
+        except (GreatExpectationsError, SQLAlchemyError) as error:
+            message = f"Great Expectations could not read table {table} ({type(error).__name__})"
+            raise ClinicOutcomesError(message) from None
         self._source.get_execution_engine().end_transaction()
         return result
 
+    def close(self) -> None:
+        """Give up the connection."""
+        self._source.get_execution_engine().close()
 
-def _expectation(rule: Rule) -> gx.expectations.Expectation:
-    about = {"meta": {"rule": rule.rule}, "description": f"{rule.rule}: {rule.advice}", "severity": rule.severity}
-    if rule.rows is None:
+
+def _expectation(rule: Rule) -> Expectation:
+    about: dict[str, Any] = {
+        "meta": {"rule": rule.rule},
+        "description": f"{rule.rule}: {rule.advice}",
+        "severity": rule.severity,
+    }
+    if rule.expectation is not None:
         return get_expectation_impl(rule.expectation)(**rule.arguments, **about)
     # The batch comes with an alias of its own; braces are the template's, so those of the rule are doubled.
-    predicate = rule.rows.replace("{", "{{").replace("}", "}}")
+    predicate = rule.broken_by.replace("{", "{{").replace("}", "}}")
     query = f"SELECT 1 AS broken FROM (SELECT * FROM {{batch}}) AS t WHERE {predicate}"
-    return gx.expectations.UnexpectedRowsExpectation(unexpected_rows_query=query, **about)
+    return UnexpectedRowsExpectation(unexpected_rows_query=query, **about)
 
 
 @contextmanager

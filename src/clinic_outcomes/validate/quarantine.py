@@ -6,7 +6,7 @@ Inside the DuckDB session, ``resolved``, ``accepted`` and ``reference`` hold wha
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,8 +20,6 @@ from clinic_outcomes.validate.rules import Rule
 
 if TYPE_CHECKING:
     from great_expectations.core import ExpectationSuiteValidationResult
-
-LINEAGE_ORDER = ("delivery_id", "source_file", "source_line")
 
 
 def open_state(connection: duckdb.DuckDBPyConnection, resolved: Path, instruments: Path) -> frozenset[str]:
@@ -54,7 +52,11 @@ def broken_rules(clinic_id: str, rules: Sequence[Rule], result: ExpectationSuite
 
     The text of such an exception is dropped here: it can quote a value.
     """
-    verdicts = {each.expectation_config.meta["rule"]: each for each in result.results}
+    verdicts = {
+        each.expectation_config.meta["rule"]: each
+        for each in result.results
+        if each.expectation_config and each.expectation_config.meta
+    }
     failed = []
     problems = []
     for rule in rules:
@@ -132,22 +134,21 @@ def find_rows(
 def write_rows(connection: duckdb.DuckDBPyConnection, table: Table, accepted: Path, set_apart: Path) -> None:
     """Write the table's accepted and quarantined rows, and make ``accepted.<table>`` what rules of children read.
 
-    Ordered by key, then delivery, file and line: a line gives a table one row a key, so the order is total.
+    Both keep the order of the resolved file, which is total.
     """
     name = quote_name(table.name)
     columns = ", ".join(f"t.{quote_name(column)}" for column in table.stored_columns if column != "record_action")
-    order = ", ".join(f"t.{quote_name(column)}" for column in dict.fromkeys((*table.primary_key, *LINEAGE_ORDER)))
     good = accepted / f"{table.name}.parquet"
     write_parquet(
         connection,
         f"SELECT {columns} FROM resolved.{name} AS t ANTI JOIN quarantine.{name} USING (file_row_number) "
-        f"ORDER BY {order}",
+        "ORDER BY t.file_row_number",
         good,
     )
     write_parquet(
         connection,
         f"SELECT {columns}, q.rules, coalesce(t.restates, false) AS contested "
-        f"FROM resolved.{name} AS t JOIN quarantine.{name} AS q USING (file_row_number) ORDER BY {order}",
+        f"FROM resolved.{name} AS t JOIN quarantine.{name} AS q USING (file_row_number) ORDER BY t.file_row_number",
         set_apart / f"{table.name}.parquet",
     )
     connection.execute(f"CREATE VIEW accepted.{name} AS SELECT * FROM read_parquet({quote_text(good)})")

@@ -111,7 +111,7 @@ def _rule_files(contract: Contract, folder: Path) -> list[tuple[Path, str | None
 
 
 def _checked(entry: _RuleEntry, table: str | None, contract: Contract, path: Path, mistakes: Mistakes) -> Rule | None:
-    if table not in contract.tables:
+    if table is None or table not in contract.tables:
         mistakes.add(path, "the contract has no such table", column=table or entry.rule)
         return None
     wrong = [

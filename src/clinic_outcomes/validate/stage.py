@@ -9,13 +9,17 @@ value), and ``validate.json`` last: a state without it is unfinished, and done a
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
+
+import duckdb
 
 from clinic_outcomes import ledger
 from clinic_outcomes.contract import load_contract
 from clinic_outcomes.database import session
 from clinic_outcomes.files import atomic_folder, point_latest
+from clinic_outcomes.problems import ClinicOutcomesError, Problem
 from clinic_outcomes.records import ResolveRecord, RowAccount, RuleCount, ValidateRecord
 from clinic_outcomes.resolve import resolve
 from clinic_outcomes.settings import Settings
@@ -52,13 +56,13 @@ def _validate_state(clinic_id: str, folder: Path, settings: Settings) -> Validat
     results = []
     quarantined: Counter[tuple[str, str, str]] = Counter()
     with (
-        session(settings) as connection,
         atomic_folder(folder / "accepted") as accepted,
         atomic_folder(folder / "quarantined") as set_apart,
         atomic_folder(folder / "data_docs") as data_docs,
+        _database(clinic_id, settings) as connection,
+        closing(Expectations(connection)) as expectations,
     ):
         delivered = quarantine.open_state(connection, folder / "resolved", settings.expectations / INSTRUMENTS)
-        expectations = Expectations(connection)
         for table in load_contract().tables.values():
             if table.name not in delivered:
                 continue
@@ -77,6 +81,22 @@ def _validate_state(clinic_id: str, folder: Path, settings: Settings) -> Validat
         account=_account(resolved.account, quarantined),
         rules=tuple(counts),
     )
+
+
+@contextmanager
+def _database(clinic_id: str, settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A DuckDB session whose errors reach nobody: their texts quote values."""
+    try:
+        with session(settings) as connection:
+            yield connection
+    except duckdb.Error as error:
+        problem = Problem(
+            rule="state_unreadable",
+            message=f"the resolved state or the instruments could not be read ({type(error).__name__})",
+            advice="Remove the state's folder and run again; it is derived from the lake.",
+            clinic=clinic_id,
+        )
+        raise ClinicOutcomesError([problem]) from None
 
 
 def _account(resolved: Sequence[RowAccount], quarantined: Counter[tuple[str, str, str]]) -> tuple[RowAccount, ...]:
