@@ -1,0 +1,20 @@
+with source as (
+
+    select * from {{ source('inputs', 'clinic') }}
+
+),
+
+renamed as (
+
+    select
+        -- keys
+        clinic_id,
+
+        -- attributes
+        clinic_title,
+        system_title
+    from source
+
+)
+
+select * from renamed

@@ -1,0 +1,32 @@
+-- Patients are told apart by clinic, so every figure of the network is the sum of its clinics' figures.
+with clinics as (
+
+    select
+        measure,
+        dimension,
+        category,
+        sum(numerator) as numerator,
+        sum(denominator) as denominator,
+        sum(patients) as patients,
+        sum(clinics) as clinics
+    from {{ ref('agg_figures') }}
+    where clinic_id <> 'network'
+    group by measure, dimension, category
+
+)
+
+select network.figure_id
+from {{ ref('agg_figures') }} as network
+left join clinics
+    on
+        network.measure = clinics.measure
+        and network.dimension = clinics.dimension
+        and network.category = clinics.category
+where
+    network.clinic_id = 'network'
+    and (
+        network.numerator is distinct from clinics.numerator
+        or network.denominator is distinct from clinics.denominator
+        or network.patients is distinct from clinics.patients
+        or network.clinics is distinct from clinics.clinics
+    )

@@ -1,0 +1,121 @@
+"""The dbt project's sources, generated from the contract."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import yaml
+
+from clinic_outcomes.contract.loader import Contract, Table
+
+HEADER = """\
+# Generated from the contract by clinic_outcomes.contract.dbt_sources; a test fails when it is stale.
+# Do not edit: change the contract, then `python -m clinic_outcomes.contract.dbt_sources`.
+"""
+
+INPUTS_LOCATION = (
+    "read_parquet("
+    "'{{ env_var('CLINIC_OUTCOMES_INPUTS', 'inputs') }}/{identifier}/*.parquet', "
+    "hive_partitioning = false)"
+)
+"""Where dbt-duckdb finds a source: ``{identifier}`` is filled in by it, the folder by dbt."""
+
+LINEAGE_DESCRIPTIONS: Mapping[str, str] = {
+    "clinic_id": "Clinic that delivered the row.",
+    "delivery_id": "Delivery the row is from.",
+    "export_sequence": "Sequence number of that delivery.",
+    "source_file": "File of the delivery.",
+    "source_line": "Line in that file; the header is line 1.",
+    "unreadable_columns": "Columns whose delivered value was not of the column's type.",
+}
+
+PIPELINE_INPUTS: Mapping[str, tuple[str, Mapping[str, str]]] = {
+    "row_account": (
+        "Where every delivered row went: one row per delivery, file and table.",
+        {
+            "clinic_id": "Clinic that delivered the file.",
+            "delivery_id": "Delivery in use.",
+            "file": "File of the delivery.",
+            "table": "Canonical table the file feeds.",
+            "delivered": "Rows delivered; the sum of the following.",
+            "current": "Rows in force and accepted.",
+            "quarantined": "Rows in force that break a rule.",
+            "superseded": "Rows that a later delivery restates.",
+            "deleted": "Rows that a later delivery deletes.",
+            "duplicate": "Rows that repeat an earlier line of their delivery.",
+            "tombstone": "Rows that are themselves deletions.",
+        },
+    ),
+    "delivery": (
+        "Deliveries in use: one row per delivery.",
+        {
+            "clinic_id": "Clinic that delivered.",
+            "delivery_id": "The delivery.",
+            "export_sequence": "Its sequence number.",
+            "export_kind": "full or delta.",
+            "reporting_period": "Period its manifest names.",
+        },
+    ),
+    "clinic": (
+        "Clinics of the build: one row per clinic.",
+        {
+            "clinic_id": "The clinic.",
+            "clinic_title": "Its name in reports.",
+            "system_title": "The clinic system it exports from.",
+        },
+    ),
+    "canonical_table": (
+        "Tables of the contract: one row per table, whether a clinic delivers it or not.",
+        {"table_name": "The table.", "grain": "What one of its rows is."},
+    ),
+}
+"""The pipeline's own inputs of the model stage: name → (description, column → description)."""
+
+
+def render_dbt_sources(contract: Contract) -> str:
+    """Text of ``dbt_project/models/staging/_sources.yml``: every canonical table, then the pipeline's own inputs."""
+    tables = [_canonical_source(table) for table in contract.tables.values()]
+    tables += [
+        {"name": name, "description": description, "columns": _columns(columns)}
+        for name, (description, columns) in PIPELINE_INPUTS.items()
+    ]
+    source = {
+        "name": "inputs",
+        "description": "Accepted rows of all clinics, and the pipeline's own account of them.",
+        "config": {"meta": {"external_location": INPUTS_LOCATION}},
+        "tables": tables,
+    }
+    document = {"version": 2, "sources": [source]}
+    return HEADER + yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=1000)
+
+
+def _canonical_source(table: Table) -> dict[str, object]:
+    descriptions = {column.name: column.description for column in table.columns}
+    descriptions |= {
+        column.source_code_name: f"Delivered code of {column.name}, where the mapping knows it."
+        for column in table.columns
+        if column.code_list
+    }
+    descriptions |= LINEAGE_DESCRIPTIONS
+    return {
+        "name": table.name,
+        "description": f"{table.description} Grain: {table.grain}.",
+        "columns": _columns(descriptions),
+    }
+
+
+def _columns(descriptions: Mapping[str, str]) -> list[dict[str, str]]:
+    return [{"name": name, "description": description} for name, description in descriptions.items()]
+
+
+def main() -> None:
+    """Write the file into the project's dbt folder."""
+    from clinic_outcomes.contract.loader import load_contract
+    from clinic_outcomes.files import write_text
+    from clinic_outcomes.settings import PROJECT_ROOT
+
+    write_text(PROJECT_ROOT / "dbt_project/models/staging/_sources.yml", render_dbt_sources(load_contract()))
+
+
+if __name__ == "__main__":
+    main()
