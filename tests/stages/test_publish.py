@@ -22,17 +22,17 @@ from clinic_outcomes.settings import Settings
 from tests.support.release_marts import CLINICS, build_marts
 
 MEASURES = """
-measure                | section      | sort_order | label              | figure_type | unit               | contributors
-patients_referred      | referral     | 101        | Patients referred  | count       | patients           | patient
-patients_contacted     | referral     | 102        | Patients contacted | count       | patients           | patient
-contacted_share        | referral     | 103        | Contacted          | rate        | percent            | patient
-patients_treated       | treatment    | 201        | Patients treated   | count       | patients           | patient
-paired_share           | outcomes     | 301        | PCL-5 completeness | rate        | percent            | patient
-pcl_5_change           | outcomes     | 302        | PCL-5 change       | mean        | points             | patient
-adverse_events         | safety       | 401        | Adverse events     | count       | events             | event
-events_per_patient     | safety       | 402        | Events per patient | mean        | events per patient | patient
-rows_quarantined_share | data_quality | 501        | Rows kept out      | rate        | percent            | row
-mystery                | extra_room   | 601        | A measure unknown  | count       | patients           | patient
+measure                | section      | sort_order | label             | figure_type | unit               | contributors
+patients_referred      | referral     | 101        | People referred   | count       | patients           | patient
+patients_contacted     | referral     | 102        | Contacted people  | count       | patients           | patient
+contacted_share        | referral     | 103        | Contacted         | rate        | percent            | patient
+patients_treated       | treatment    | 201        | Patients treated  | count       | patients           | patient
+paired_share           | outcomes     | 301        | Completeness      | rate        | percent            | patient
+pcl_5_change           | outcomes     | 302        | PCL-5 change      | mean        | points             | patient
+adverse_events         | safety       | 401        | Adverse events    | count       | events             | event
+events_per_patient     | safety       | 402        | Events a person   | mean        | events per patient | patient
+rows_quarantined_share | data_quality | 501        | Rows kept out     | rate        | percent            | row
+mystery                | extra_room   | 601        | A measure unknown | count       | patients           | patient
 """
 FIGURES = """
 measure                | clinic_id | dimension    | category           | numerator | denominator | patients | clinics
