@@ -1,0 +1,334 @@
+"""What a clinic exports when: the rows it knows at the end of each period, and the mistakes planted in them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+from clinic_outcomes.contract import UNMAPPED
+from clinic_outcomes.mapping import System
+from clinic_outcomes.records import RowAccount
+from clinic_outcomes.synthetic.columns import MISSING, Indices, Mask, Rows, code_positions, length, stack, take, where
+from clinic_outcomes.synthetic.programme import Programme
+from clinic_outcomes.synthetic.treatment import MINUTE_UNITS
+from clinic_outcomes.synthetic.world import World
+
+ITEMS = "assessment_item"
+LOOKUPS = ("organisation", "site")
+"""Small tables without a person, delivered whole every time."""
+DELETABLE = ("adverse_event", "medication")
+"""Tables that no other refers to: a row of theirs can be deleted alone."""
+DATE_COLUMNS = (("patient", "intake_day"), ("session", "session_day"))
+"""Columns of which the first delivered one holds calendar dates in the delivery that must be refused."""
+REFUSED_ROWS = 25
+
+
+class Plant(BaseModel):
+    """What is planted on purpose, beside clean rows."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    defects: bool = True
+    """Answers out of range, answers of no questionnaire, rows given twice, codes that no mapping knows."""
+    corrections: bool = True
+    """Rows that a later delivery restates or deletes."""
+    refused_delivery: bool = True
+    """One clinic's last delivery holds calendar dates."""
+
+
+@dataclass(frozen=True)
+class Period:
+    """End of a reporting period, as a day of the clinics' time, which begins on the first of January 2024."""
+
+    last_day: int
+    name: str
+
+
+PERIODS = (Period(455, "2025-03"), Period(546, "2025-06"))
+REFUSED_PERIOD = "2025-09"
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """One export. ``_action`` of a row is 1 where the row deletes, else 0; ``dates`` names a table and its column
+    of which days are written as calendar dates."""
+
+    sequence: int
+    kind: Literal["full", "delta"]
+    reporting_period: str
+    tables: dict[str, Rows]
+    planted: dict[str, int] = field(default_factory=dict)
+    dates: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True)
+class Exports:
+    """Deliveries of a clinic in order, the rows in force after all usable ones, and the row account to expect."""
+
+    deliveries: tuple[Delivery, ...]
+    in_force: dict[str, Rows]
+    account: tuple[RowAccount, ...]
+
+
+@dataclass(frozen=True)
+class _Plants:
+    """Positions of the rows of the first delivery in which something is planted, by table."""
+
+    deleted: dict[str, Indices] = field(default_factory=dict)
+    corrected: dict[str, Indices] = field(default_factory=dict)
+    repeated: dict[str, Indices] = field(default_factory=dict)
+    out_of_range: Indices = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    orphans: int = 0
+    unmapped: int = 0
+
+
+def make_exports(
+    rng: np.random.Generator,
+    world: World,
+    system: System,
+    programme: Programme,
+    *,
+    periods: tuple[Period, ...],
+    mistakes: int,
+    plant: Plant,
+    refused: bool,
+) -> Exports:
+    """Cut a clinic's tables into deliveries, with about ``mistakes`` planted of each kind.
+
+    The first is full, as at the end of the first period; each further one is a delta. ``refused`` adds a last
+    delivery that the gate must refuse.
+    """
+    plants = _choose(rng, world, system, periods, mistakes, plant)
+    final = _as_of(world, periods[-1].last_day)
+    first = _as_of(world, periods[0].last_day)
+    for table, positions in plants.deleted.items():
+        final[table] = take(final[table], ~np.isin(final[table]["_row"], positions))
+    start = _first_delivery(rng, world, first, programme, plants, periods[0])
+    deliveries = [start]
+    if len(periods) > 1:
+        deliveries.append(_delta(first, final, plants, periods[-1]))
+    in_force = dict(final)
+    if ITEMS in final:
+        in_force[ITEMS] = take(final[ITEMS], ~np.isin(final[ITEMS]["_row"], plants.out_of_range))
+    account = tuple(_account(deliveries, plants, in_force))
+    if refused:
+        deliveries.append(_refused(world, system, len(deliveries) + 1))
+    return Exports(tuple(deliveries), in_force, account)
+
+
+def _as_of(world: World, last_day: int) -> dict[str, Rows]:
+    """Every row that the clinic knows on a day of its time, with what it knows of it. ``_row`` is its position."""
+    tables = {}
+    for table, rows in world.tables.items():
+        rows = rows | {"_row": np.arange(length(rows)), "_action": np.zeros(length(rows), dtype=np.int8)}
+        if table not in LOOKUPS:
+            rows = take(rows, world.arrival[rows["_patient"]] + rows["_from"] <= last_day)
+            rows["_watched"] = last_day - world.arrival[rows["_patient"]]
+        tables[table] = rows
+    _forget(
+        tables["patient"],
+        {
+            "intake_day": ("intake_day",),
+            "off_label_consent_day": ("off_label_consent_day",),
+            "_consulted_day": ("trauma_types", "symptom_duration_band"),
+        },
+    )
+    tables["patient"]["observed_through_day"] = tables["patient"]["_watched"].astype(np.int32)
+    if "referral" in tables:
+        _forget(
+            tables["referral"],
+            {
+                "contacted_day": ("contacted_day",),
+                "consulted_day": ("consulted_day",),
+                "decided_day": ("candidacy", "candidacy_reason", "decided_day"),
+                "_closing_day": ("closing_reason",),
+            },
+        )
+    return tables
+
+
+def _forget(rows: Rows, facts: dict[str, tuple[str, ...]]) -> None:
+    """Blank the columns that become known only after the watched time: day column → columns."""
+    for day, columns in facts.items():
+        if day in rows:
+            known = rows[day] <= rows["_watched"]
+            for column in columns:
+                if column in rows:
+                    rows[column] = where(known, rows[column])
+
+
+def _choose(
+    rng: np.random.Generator,
+    world: World,
+    system: System,
+    periods: tuple[Period, ...],
+    mistakes: int,
+    plant: Plant,
+) -> _Plants:
+    """Choose the rows to spoil among those that the first delivery holds, each for one thing only."""
+    free = {
+        table: rng.permutation(
+            np.flatnonzero(world.arrival[rows["_patient"]] + rows["_from"] <= periods[0].last_day)
+        )
+        for table, rows in world.tables.items()
+        if table not in LOOKUPS
+    }
+
+    def some(table: str) -> Indices:
+        taken, free[table] = free[table][:mistakes], free[table][mistakes:]
+        return np.sort(taken)
+
+    deleted: dict[str, Indices] = {}
+    corrected: dict[str, Indices] = {}
+    if plant.corrections and len(periods) > 1:
+        deleted = {t: some(t) for t in DELETABLE if t in free and _can_delete(system, t)}
+        corrected = {t: some(t) for t in ("session", ITEMS) if t in free}
+    if not plant.defects:
+        return _Plants(deleted, corrected)
+    unmapped = 0
+    for table, column in (("condition", "diagnosis"), ("adverse_event", "term")):
+        if column in world.tables.get(table, {}):
+            spoiled = some(table)
+            world.tables[table][column][spoiled] = code_positions(table, column)[UNMAPPED]
+            unmapped += len(spoiled)
+    return _Plants(
+        deleted,
+        corrected,
+        repeated={table: some(table) for table in ("adverse_event", ITEMS) if table in free},
+        out_of_range=some(ITEMS) if ITEMS in free else np.zeros(0, dtype=np.int64),
+        orphans=min(mistakes, len(free[ITEMS])) if ITEMS in free else 0,
+        unmapped=unmapped,
+    )
+
+
+def _can_delete(system: System, table: str) -> bool:
+    return any(mapping.is_record_action and mapping.table == table for mapping in system.columns)
+
+
+def _first_delivery(
+    rng: np.random.Generator,
+    world: World,
+    first: dict[str, Rows],
+    programme: Programme,
+    plants: _Plants,
+    period: Period,
+) -> Delivery:
+    tables = dict(first)
+    for table, positions in plants.corrected.items():
+        tables[table] = _with_mistake(table, tables[table], positions)
+    if ITEMS in tables:
+        items = tables[ITEMS] = dict(tables[ITEMS])
+        highest = np.array([form.maximum_item_value for form in programme.questionnaires])
+        form = world.tables["assessment"]["_questionnaire"][items["_assessment"]]
+        spoiled = np.isin(items["_row"], plants.out_of_range)
+        items["item_value"] = np.where(spoiled, highest[form] + 1, items["item_value"]).astype(np.int32)
+        orphans = take(items, np.arange(plants.orphans))
+        orphans["assessment_id"] = rng.permuted(orphans["assessment_id"] ^ np.uint64(2**40 - 1))
+        tables[ITEMS] = stack([items, orphans])
+    for table, positions in plants.repeated.items():
+        again = take(tables[table], np.isin(first[table]["_row"], positions).nonzero()[0])
+        tables[table] = stack([tables[table], again])
+    return Delivery(
+        sequence=1,
+        kind="full",
+        reporting_period=period.name,
+        tables=tables,
+        planted={
+            "item_out_of_range": len(plants.out_of_range),
+            "orphan_answer": plants.orphans,
+            "duplicate_row": sum(map(len, plants.repeated.values())),
+            "unmapped_code": plants.unmapped,
+            "corrected_later": sum(map(len, plants.corrected.values())),
+            "deleted_later": sum(map(len, plants.deleted.values())),
+        },
+    )
+
+
+def _with_mistake(table: str, rows: Rows, positions: Indices) -> Rows:
+    """Rows as first delivered, before their correction: another recovery time, or a blank answer."""
+    spoiled = np.isin(rows["_row"], positions)
+    if table == ITEMS:
+        return rows | {"item_value": where(~spoiled, rows["item_value"])}
+    longer = rows["recovery_minutes"] + 60 * MINUTE_UNITS
+    return rows | {"recovery_minutes": np.where(spoiled, longer, rows["recovery_minutes"]).astype(np.int32)}
+
+
+def _delta(first: dict[str, Rows], final: dict[str, Rows], plants: _Plants, period: Period) -> Delivery:
+    """Rows that are new or changed since the first delivery, and deletions."""
+    tables = {}
+    for table, rows in final.items():
+        before = first[table]
+        chosen = ~np.isin(rows["_row"], before["_row"]) | np.isin(rows["_row"], plants.corrected.get(table, []))
+        if table in (*LOOKUPS, "patient"):
+            chosen[:] = True
+        elif table == "referral":
+            chosen |= _changed(before, rows)
+        deleted = take(before, np.isin(before["_row"], plants.deleted.get(table, [])))
+        deleted["_action"] = np.ones(length(deleted), dtype=np.int8)
+        tables[table] = stack([take(rows, chosen), deleted])
+    return Delivery(sequence=2, kind="delta", reporting_period=period.name, tables=tables)
+
+
+def _changed(before: Rows, after: Rows) -> Mask:
+    """Rows of ``after`` that were there before with other content."""
+    place = np.searchsorted(before["_row"], after["_row"])
+    place = np.minimum(place, max(length(before) - 1, 0))
+    changed = np.zeros(length(after), dtype=np.bool_)
+    if not length(before):
+        return changed
+    for name, values in after.items():
+        if not name.startswith("_"):
+            changed |= before[name][place] != values
+    return changed & (before["_row"][place] == after["_row"])
+
+
+def _refused(world: World, system: System, sequence: int) -> Delivery:
+    """A delivery of which a column of days holds calendar dates."""
+    table, column = next(
+        (table, column)
+        for table, column in DATE_COLUMNS
+        if any(m.target and (m.table, m.target.name) == (table, column) and m.source_columns for m in system.columns)
+    )
+    rows = _as_of(world, PERIODS[-1].last_day)[table]
+    rows = take(rows, np.flatnonzero(rows[column] != MISSING)[:REFUSED_ROWS])
+    rows["_arrival"] = world.arrival[rows["_patient"]]
+    return Delivery(
+        sequence=sequence,
+        kind="delta",
+        reporting_period=REFUSED_PERIOD,
+        tables={table: rows},
+        planted={"calendar_date": length(rows)},
+        dates=(table, column),
+    )
+
+
+def _account(deliveries: list[Delivery], plants: _Plants, in_force: dict[str, Rows]) -> list[RowAccount]:
+    """The account that the pipeline must come to, delivery and table. File names are the writer's: left empty."""
+    account = []
+    for place, delivery in enumerate(deliveries):
+        later = deliveries[place + 1] if place + 1 < len(deliveries) else None
+        for table, rows in delivery.tables.items():
+            action = rows["_action"]
+            restated = length(rows) and later and np.isin(later.tables[table]["_row"], rows["_row"])
+            after = later.tables[table]["_action"] if later else action
+            parts = {
+                "quarantined": (len(plants.out_of_range) + plants.orphans) if place == 0 and table == ITEMS else 0,
+                "superseded": int((restated & (after == 0)).sum()) if later and length(rows) else 0,
+                "deleted": int((restated & (after == 1)).sum()) if later and length(rows) else 0,
+                "duplicate": len(plants.repeated.get(table, [])) if place == 0 else 0,
+                "tombstone": int((action == 1).sum()),
+            }
+            account.append(
+                RowAccount(
+                    delivery_id=f"{delivery.sequence:06d}-{delivery.kind}",
+                    file="",
+                    table=table,
+                    delivered=length(rows),
+                    current=length(rows) - sum(parts.values()),
+                    **parts,
+                )
+            )
+    return account

@@ -1,0 +1,242 @@
+"""Generate deliveries of every clinic, and the truth that was planted in them."""
+
+from __future__ import annotations
+
+import shutil
+import uuid
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import duckdb
+import numpy as np
+
+from clinic_outcomes.contract import load_contract
+from clinic_outcomes.database import session
+from clinic_outcomes.files import write_json
+from clinic_outcomes.mapping import Clinic, load_clinics
+from clinic_outcomes.problems import ClinicOutcomesError
+from clinic_outcomes.receive.manifest import MANIFEST_NAME, Manifest, read_manifest
+from clinic_outcomes.records import Record
+from clinic_outcomes.settings import Settings
+from clinic_outcomes.synthetic.columns import Keys, key_space
+from clinic_outcomes.synthetic.deliveries import PERIODS, Exports, Plant, make_exports
+from clinic_outcomes.synthetic.programme import Population, Programme, load_population, load_programme
+from clinic_outcomes.synthetic.shaping import shape
+from clinic_outcomes.synthetic.truth import count_truth, write_tables
+from clinic_outcomes.synthetic.world import draw_world
+from clinic_outcomes.synthetic.writer import write_delivery
+
+FEWEST_PATIENTS_FOR_DEFECTS = 100
+PATIENTS_A_DEFECT = 250
+TRUTH_FILE = "truth.json"
+Report = Callable[[str], None]
+
+
+class GeneratedClinic(Record):
+    """What was written for a clinic: delivery folders, rows of all files, and what was planted on purpose."""
+
+    clinic_id: str
+    patients: int
+    deliveries: tuple[str, ...]
+    rows: int
+    answers: int
+    planted: dict[str, int]
+
+
+class GenerateRecord(Record):
+    """What ``generate`` wrote. ``skipped`` are clinics whose system has no ``synthetic.yml``."""
+
+    seed: int
+    patients: int
+    clinics: tuple[GeneratedClinic, ...]
+    skipped: tuple[str, ...]
+
+
+def generate(
+    out: Path,
+    patients: int,
+    seed: int,
+    settings: Settings,
+    clinics: Sequence[str] | None = None,
+    report: Report | None = None,
+    *,
+    plant: Plant | None = None,
+    truth: Path | None = None,
+) -> GenerateRecord:
+    """Write deliveries of each clinic to ``out/<clinic>/<delivery>/`` and the truth to ``truth`` (beside ``out``).
+
+    ``patients`` people are referred, in all clinics together. The same arguments give the same bytes; a folder that
+    holds another delivery already is left alone and ``ClinicOutcomesError`` raised. Clinics take turns in having two
+    deliveries or one; the first also drops one with calendar dates, which must be refused. ``truth.json`` holds
+    the counts a clinic and what was planted; ``<clinic>/<table>.parquet`` the rows in force.
+    """
+    plant, truth = plant or Plant(), truth or out.parent / "truth"
+    chosen, skipped, programmes = _choose(settings, clinics, report or _silent)
+    shares = _shares(patients, len(chosen))
+    # One stream a clinic, and one for tokens of people who are seen in two clinics.
+    streams = [np.random.Generator(np.random.PCG64(s)) for s in np.random.SeedSequence(seed).spawn(len(chosen) + 1)]
+    shared_tokens = _shared_tokens(streams[-1], chosen, patients)
+    made, truths = [], {}
+    for place, clinic in enumerate(chosen):
+        exports = _exports(
+            streams[place],
+            clinic,
+            programmes[clinic.system.name],
+            place,
+            shares[place],
+            shared_tokens,
+            plant,
+            FEWEST_PATIENTS_FOR_DEFECTS <= patients,
+        )
+        with session(settings) as connection:
+            manifests = _write_deliveries(connection, out / clinic.clinic_id, clinic, exports)
+            write_tables(connection, truth / clinic.clinic_id, clinic.system, exports.in_force)
+            counts = count_truth(connection, truth / clinic.clinic_id)
+        record = _clinic_record(clinic, shares[place], exports, manifests)
+        made.append(record)
+        truths[clinic.clinic_id] = counts | _planted(exports)
+        (report or _silent)(f"{clinic.clinic_id}: {len(manifests)} deliveries, {record.rows} rows")
+    write_json(truth / TRUTH_FILE, {"truth_version": 1, "seed": seed, "patients": patients, "clinics": truths})
+    return GenerateRecord(seed=seed, patients=patients, clinics=tuple(made), skipped=tuple(skipped))
+
+
+def _silent(line: str) -> None:
+    """Report nothing."""
+
+
+def _choose(
+    settings: Settings, wanted: Sequence[str] | None, report: Report
+) -> tuple[list[Clinic], list[str], dict[str, Programme]]:
+    known = load_clinics(settings)
+    unknown = sorted(set(wanted or ()) - set(known))
+    if unknown:
+        raise ClinicOutcomesError(f"no clinic {', '.join(unknown)}; known are {', '.join(known) or 'none'}")
+    chosen, skipped, programmes = [], [], {}
+    for clinic in known.values():
+        if wanted is not None and clinic.clinic_id not in wanted:
+            continue
+        programme = load_programme(settings.systems / clinic.system.name)
+        if programme is None:
+            skipped.append(clinic.clinic_id)
+            report(f"{clinic.clinic_id}: skipped, its system {clinic.system.name} has no synthetic.yml")
+            continue
+        chosen.append(clinic)
+        programmes[clinic.system.name] = programme
+    if not chosen:
+        raise ClinicOutcomesError("no clinic to generate: none has a system with a synthetic.yml")
+    return chosen, skipped, programmes
+
+
+def _shares(patients: int, clinics: int) -> list[int]:
+    """Patients of each clinic: the second half the size of the first, and so on down, by largest remainder."""
+    if patients < clinics:
+        raise ClinicOutcomesError(f"{patients} patients are too few for {clinics} clinics")
+    weights = [1 / (1 + place / 2) for place in range(clinics)]
+    exact = [(patients - clinics) * weight / sum(weights) for weight in weights]
+    shares = [1 + int(share) for share in exact]
+    largest = sorted(range(clinics), key=lambda place: int(exact[place]) - exact[place])
+    for place in largest[: patients - sum(shares)]:
+        shares[place] += 1
+    return shares
+
+
+def _shared_tokens(rng: np.random.Generator, clinics: Sequence[Clinic], patients: int) -> Keys:
+    """Tokens from which clinics take those of people seen elsewhere too."""
+    column = load_contract().tables["patient"].column("network_token")
+    smallest = min((key_space(clinic.system, column) for clinic in clinics), key=lambda space: space.size)
+    return smallest.draw(rng, 1 + patients // 50)
+
+
+def _exports(
+    rng: np.random.Generator,
+    clinic: Clinic,
+    programme: Programme,
+    place: int,
+    patients: int,
+    shared_tokens: Keys,
+    plant: Plant,
+    enough: bool,
+) -> Exports:
+    population: Population = load_population()
+    last_day = PERIODS[-1].last_day
+    world = draw_world(rng, clinic.system, programme, population, patients, last_day, shared_tokens)
+    shape(world, clinic.system)
+    return make_exports(
+        rng,
+        world,
+        clinic.system,
+        programme,
+        periods=PERIODS if place % 2 == 0 else PERIODS[-1:],
+        mistakes=1 + patients // PATIENTS_A_DEFECT if enough else 0,
+        plant=plant,
+        refused=plant.refused_delivery and place == 0,
+    )
+
+
+def _write_deliveries(
+    connection: duckdb.DuckDBPyConnection, folder: Path, clinic: Clinic, exports: Exports
+) -> list[Manifest]:
+    """Write each delivery to a temporary folder and move it to its name, so that none is ever seen half written."""
+    manifests = []
+    for delivery in exports.deliveries:
+        target = folder / f"{delivery.sequence:06d}-{delivery.kind}"
+        # Beside the clinic's folder: receive would take one inside for a delivery.
+        temporary = folder.parent / f".{clinic.clinic_id}.{uuid.uuid4().hex}.tmp"
+        temporary.mkdir(parents=True)
+        try:
+            manifest = write_delivery(connection, temporary, clinic, delivery)
+            _move(temporary, target, manifest)
+        finally:
+            if temporary.exists():
+                shutil.rmtree(temporary)
+        manifests.append(manifest)
+    return manifests
+
+
+def _move(temporary: Path, target: Path, manifest: Manifest) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        temporary.rename(target)
+    except OSError:
+        if not (target / MANIFEST_NAME).is_file() or read_manifest(target / MANIFEST_NAME) != manifest:
+            raise ClinicOutcomesError(
+                f"{target.parent.name}/{target.name} holds another delivery; generate into an empty folder"
+            ) from None
+
+
+def _clinic_record(clinic: Clinic, patients: int, exports: Exports, manifests: list[Manifest]) -> GeneratedClinic:
+    planted: dict[str, int] = {}
+    for delivery in exports.deliveries:
+        for kind, count in delivery.planted.items():
+            planted[kind] = planted.get(kind, 0) + count
+    answers = [d.tables["assessment_item"] for d in exports.deliveries if "assessment_item" in d.tables]
+    return GeneratedClinic(
+        clinic_id=clinic.clinic_id,
+        patients=patients,
+        deliveries=tuple(f"{delivery.sequence:06d}-{delivery.kind}" for delivery in exports.deliveries),
+        rows=sum(file.rows for manifest in manifests for file in manifest.files),
+        answers=sum(len(rows["_row"]) for rows in answers),
+        planted=planted,
+    )
+
+
+def _planted(exports: Exports) -> dict[str, object]:
+    """What was planted in each delivery, and the row account of the usable ones."""
+    fields = {"file", "delivery_id"}
+    return {
+        "deliveries": [
+            {
+                "sequence": delivery.sequence,
+                "kind": delivery.kind,
+                "reporting_period": delivery.reporting_period,
+                "refused": delivery.dates is not None,
+                "planted": delivery.planted,
+                "account": [
+                    row.model_dump(mode="json", exclude=fields)
+                    for row in exports.account
+                    if row.delivery_id == f"{delivery.sequence:06d}-{delivery.kind}" and delivery.dates is None
+                ],
+            }
+            for delivery in exports.deliveries
+        ]
+    }

@@ -1,0 +1,238 @@
+"""What a system's clinics do, read from ``systems/<system>/synthetic.yml``, and whom they treat."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+from typing import Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from clinic_outcomes.mapping.reading import Mistakes, read_yaml
+from clinic_outcomes.problems import ClinicOutcomesError
+
+Weights = dict[str, float]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Range(_Part):
+    """Whole numbers from ``minimum`` to ``maximum``, all equally likely."""
+
+    minimum: int
+    maximum: int
+
+
+class Spread(_Part):
+    """A normal distribution clipped to a range."""
+
+    mean: float
+    sd: float = Field(ge=0)
+    minimum: float
+    maximum: float
+
+
+class DosePerKg(_Part):
+    """Dose by weight that rises evenly from the first planned session to the last, in mg/kg."""
+
+    first: float
+    last: float
+    sd: float = Field(ge=0)
+
+
+class EventRate(_Part):
+    """How often an adverse event is reported a session, when it begins and how long it lasts, in minutes.
+
+    ``fade`` multiplies the share at each further session.
+    """
+
+    term: str
+    share: float = Field(ge=0, le=1)
+    onset_minutes: Range
+    mean_duration_minutes: float = Field(gt=0)
+    severities: Weights
+    fade: float = 1.0
+
+
+class SessionKind(_Part):
+    """One kind of session: what is given, how long it takes, what it does to blood pressure and which events follow.
+
+    ``serious_share`` is the share of sessions with a serious event, whose term is one of ``serious_terms``.
+    """
+
+    drug: str
+    route: str
+    dose_mg: Spread | None = None
+    dose_mg_per_kg: DosePerKg | None = None
+    infusion_minutes: Spread | None = None
+    recovery_minutes: Spread
+    systolic_rise_mmhg: Spread
+    adverse_events: tuple[EventRate, ...]
+    serious_share: float = Field(default=0, ge=0, le=1)
+    serious_terms: tuple[str, ...] = ()
+
+
+class Maintenance(_Part):
+    """Sessions that some of those who completed a course have afterwards."""
+
+    share: float = Field(ge=0, le=1)
+    session: str
+    sessions: int = Field(ge=1)
+    days_between: Range
+
+
+class Protocol(_Part):
+    """A treatment protocol: its sessions in order, by kind, and what comes of it.
+
+    ``benefit`` scales the mean fall of every questionnaire; ``dropout_share`` is the share lost after each session.
+    """
+
+    protocol: str
+    share: float = Field(gt=0)
+    sessions: tuple[str, ...] = Field(min_length=1)
+    days_between: Range
+    benefit: float = 1.0
+    dropout_share: float = Field(ge=0, le=1)
+    maintenance: Maintenance | None = None
+
+
+class Visit(_Part):
+    """When a questionnaire is filled in.
+
+    At intake; at sessions of the first course by number, some minutes from the session's start; or some days after
+    its last session. ``share`` of those due fill it in; at follow-up ``kept`` multiplies it at each further visit.
+    """
+
+    at: Literal["intake", "session", "follow_up"]
+    sessions: tuple[int, ...] = ()
+    days: tuple[int, ...] = ()
+    minutes: Range | None = None
+    share: float = Field(ge=0, le=1)
+    kept: float = 1.0
+    version: str
+    recall: str
+
+
+class Questionnaire(_Part):
+    """A questionnaire: its form, who delivers what of it, and how scores lie and fall, in points of the total."""
+
+    instrument: str
+    delivered: Literal["items", "total"]
+    items: int = Field(ge=1)
+    maximum_item_value: int = Field(ge=1)
+    baseline_mean: float
+    baseline_sd: float
+    fall: float
+    item_offsets: dict[int, float] = {}
+    danger_item: int | None = None
+    visits: tuple[Visit, ...]
+
+
+class Programme(_Part):
+    """All of a ``synthetic.yml``."""
+
+    description: str = ""
+    session_kinds: dict[str, SessionKind]
+    protocols: tuple[Protocol, ...] = Field(min_length=1)
+    questionnaires: tuple[Questionnaire, ...] = ()
+
+    @model_validator(mode="after")
+    def _kinds_exist(self) -> Programme:
+        named = {name for protocol in self.protocols for name in protocol.sessions}
+        named |= {protocol.maintenance.session for protocol in self.protocols if protocol.maintenance}
+        if named - set(self.session_kinds):
+            raise ValueError(f"no such session kind: {', '.join(sorted(named - set(self.session_kinds)))}")
+        return self
+
+
+class Funnel(_Part):
+    """Share of those before who take each step, and the mean days it takes."""
+
+    contacted: float
+    consulted: float
+    candidate: float
+    deferred: float
+    treated: float
+    days_to_contact: float
+    days_to_consultation: float
+    days_to_decision: float
+    days_to_intake: float
+    days_to_first_session: float
+
+
+class Population(_Part):
+    """Who is referred and how clinics' records look, wherever they are."""
+
+    funnel: Funnel
+    referral_sources: Weights
+    not_candidate_reasons: Weights
+    not_consulted_reasons: Weights
+    not_treated_reasons: Weights
+    age_years: Spread
+    sexes: Weights
+    veteran: Weights
+    trauma_types: Weights
+    symptom_durations: Weights
+    weight_kg: Spread
+    systolic_mmhg: Spread
+    diastolic_mmhg: Spread
+    diagnoses: Weights
+    treatments_before: dict[str, Treatment]
+    adequate: Weights
+    earlier_outcomes: Weights
+    medications: dict[str, Treatment]
+    responders: tuple[Responders, ...]
+    relapse_half_life_days: float
+    missing_answers: MissingAnswers
+    relatedness: Weights
+    actions: Weights
+    no_end_share: float
+    endings: Weights
+    escalation_actions: Weights
+    seen_in_two_clinics_share: float
+
+
+class Treatment(_Part):
+    """A drug or therapy: its class, its RxNorm code where it is a drug, and the share who had it."""
+
+    treatment_class: str
+    rxnorm: int | None = None
+    share: float
+
+
+class Responders(_Part):
+    """A group of patients by how much a questionnaire falls, as a multiple of its mean fall."""
+
+    share: float
+    mean: float
+    sd: float
+
+
+class MissingAnswers(_Part):
+    """Share of questionnaires with blanks, share of blank answers in these, and share broken off midway."""
+
+    questionnaires: float
+    answers: float
+    broken_off: float
+
+
+@functools.cache
+def load_population() -> Population:
+    """The population of ``population.yml`` beside this module."""
+    path = Path(__file__).parent / "population.yml"
+    return Population.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+
+
+def load_programme(folder: Path) -> Programme | None:
+    """The programme of a system's folder; None where it has none. ``ClinicOutcomesError`` lists its mistakes."""
+    path = folder / "synthetic.yml"
+    if not path.is_file():
+        return None
+    mistakes = Mistakes()
+    programme = read_yaml(path, Programme, mistakes)
+    if programme is None:
+        raise ClinicOutcomesError(mistakes.problems)
+    return programme

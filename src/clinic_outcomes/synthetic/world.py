@@ -1,0 +1,154 @@
+"""All canonical tables of one clinic, over its whole time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from clinic_outcomes.contract import load_contract
+from clinic_outcomes.mapping import System
+from clinic_outcomes.synthetic.columns import (
+    NO_KEY,
+    Indices,
+    Integers,
+    Keys,
+    Mask,
+    Rows,
+    code_positions,
+    key_space,
+    length,
+)
+from clinic_outcomes.synthetic.events import draw_events
+from clinic_outcomes.synthetic.people import draw_history, draw_people
+from clinic_outcomes.synthetic.programme import Population, Programme
+from clinic_outcomes.synthetic.questionnaires import draw_questionnaires
+from clinic_outcomes.synthetic.treatment import draw_treatment
+
+FIRST_DATE = np.datetime64("2024-01-01")
+"""Date of day 0 of a clinic's time. No date is ever written; only years of service and reporting periods are."""
+PEOPLE_A_SITE = 400
+MOST_SITES = 4
+PARENTS = {"_course": ("course", "course_id"), "_session": ("session", "session_id")}
+PARENTS |= {"_assessment": ("assessment", "assessment_id")}
+FIRST_DAYS = {
+    "referral": "received_day",
+    "course": "start_day",
+    "session": "session_day",
+    "assessment": "assessed_day",
+}
+
+
+@dataclass(frozen=True)
+class World:
+    """Canonical tables of a clinic. Each row has ``_patient``, its position in ``patient``, and ``_from``, the
+    person's day from which the clinic knows the row, save those of ``site`` and ``organisation``.
+
+    ``arrival`` is each patient's day 0, counted over the clinic's time.
+    """
+
+    tables: dict[str, Rows]
+    arrival: Integers
+
+
+def draw_world(
+    rng: np.random.Generator,
+    system: System,
+    programme: Programme,
+    population: Population,
+    count: int,
+    last_day: int,
+    shared_tokens: Keys,
+) -> World:
+    """Draw a clinic to which ``count`` people are referred up to ``last_day`` of its time."""
+    people = draw_people(rng, count, last_day, population)
+    tables: dict[str, Rows] = {"patient": people.patient, "referral": people.referral}
+    tables |= draw_history(rng, people, population)
+    treatment = draw_treatment(rng, people, programme, population)
+    tables["adverse_event"] = draw_events(rng, people, treatment, programme, population)
+    answers = draw_questionnaires(rng, people, treatment, programme, population)
+    tables |= {"course": treatment.course, "session": treatment.session, "disposition": treatment.disposition}
+    tables |= {"assessment": answers.assessment, "assessment_item": answers.assessment_item}
+    tables["escalation"] = answers.escalation
+    tables |= _sites(rng, tables["session"], people.arrival, count)
+    for table in ("patient", "referral"):
+        tables[table]["_patient"] = np.arange(count)
+    _set_first_days(tables)
+    _set_service_periods(tables, people.arrival)
+    _draw_keys(rng, system, tables, shared_tokens, population)
+    return World(tables, people.arrival)
+
+
+def _sites(rng: np.random.Generator, session: Rows, arrival: Integers, people: int) -> dict[str, Rows]:
+    """Sites and their owners. The last of several sites changes hands: sessions name the owner of their time."""
+    count = int(min(MOST_SITES, 1 + people // PEOPLE_A_SITE))
+    owners = 2 if count > 1 else 1
+    home = rng.integers(1, count, len(arrival), endpoint=True)
+    site = home[session["_patient"]]
+    acquired_on = int(arrival.max(initial=0)) * 2 // 3
+    later = arrival[session["_patient"]] + session["session_day"] >= acquired_on
+    session["site_id"] = site.astype(np.uint64)
+    session["organisation_id"] = np.where((site == count) & later, owners, 1).astype(np.uint64)
+    status = code_positions("site", "site_status")
+    site_status = np.full(count, status["operating"], dtype=np.int32)
+    if owners > 1:
+        site_status[-1] = status["acquired"]
+    numbers = np.arange(1, count + 1)
+    return {
+        "organisation": {
+            "organisation_id": np.arange(1, owners + 1).astype(np.uint64),
+            "organisation_status": np.full(owners, status["operating"], dtype=np.int32),
+        },
+        "site": {
+            "site_id": numbers.astype(np.uint64),
+            "organisation_id": np.where(numbers == count, owners, 1).astype(np.uint64),
+            "site_status": site_status,
+        },
+    }
+
+
+def _set_first_days(tables: dict[str, Rows]) -> None:
+    tables["patient"]["_from"] = np.zeros(length(tables["patient"]), dtype=np.int32)
+    for table, column in FIRST_DAYS.items():
+        tables[table]["_from"] = tables[table][column]
+    tables["assessment_item"]["_from"] = tables["assessment"]["_from"][tables["assessment_item"]["_assessment"]]
+
+
+def _set_service_periods(tables: dict[str, Rows], arrival: Integers) -> None:
+    """The year in which each row came about."""
+    for rows in tables.values():
+        if "_from" in rows:
+            day = arrival[rows["_patient"]] + np.maximum(rows["_from"], 0)
+            dates = FIRST_DATE + day.astype("timedelta64[D]")
+            rows["service_period"] = (dates.astype("datetime64[Y]").astype(np.int32) + 1970).astype(np.int32)
+
+
+def _draw_keys(
+    rng: np.random.Generator, system: System, tables: dict[str, Rows], shared_tokens: Keys, population: Population
+) -> None:
+    """A key of its own for every row, and the keys of the rows it belongs to."""
+    contract = load_contract()
+    for name, table in contract.tables.items():
+        own = table.column(table.primary_key[0])
+        if name in tables and own.references is None and own.name not in tables[name]:
+            tables[name][own.name] = key_space(system, own).draw(rng, length(tables[name]))
+    patients = tables["patient"]
+    tokens = key_space(system, contract.tables["patient"].column("network_token")).draw(rng, length(patients))
+    shared = rng.random(len(tokens)) < population.seen_in_two_clinics_share
+    places = np.flatnonzero(shared)[: len(shared_tokens)]
+    tokens[places] = rng.choice(shared_tokens, len(places), replace=False)
+    patients["network_token"] = tokens
+    for rows in tables.values():
+        if "_patient" in rows:
+            rows["patient_id"] = patients["patient_id"][rows["_patient"]]
+        for position, (parent, key) in PARENTS.items():
+            if position in rows and key not in rows:
+                rows[key] = _key_of(tables[parent][key], rows[position])
+
+
+def _key_of(keys: Keys, position: Indices) -> Keys:
+    """Keys at positions; none where the position is negative."""
+    has: Mask = position >= 0
+    if not len(keys):
+        return np.full(len(position), NO_KEY, dtype=np.uint64)
+    return np.where(has, keys[np.maximum(position, 0)], np.uint64(NO_KEY))
