@@ -94,7 +94,7 @@ def _value_rules_of(connection: duckdb.DuckDBPyConnection, text: str) -> list[st
 
 def _count_suspicious(connection: duckdb.DuckDBPyConnection, rows: str, scans: Iterable[Scan]) -> list[int]:
     """Rows with a value that is not recognised, a scan each, in one pass over the file."""
-    counts = ", ".join(f"count_if({scan.suspicious})" for scan in scans)
+    counts = ", ".join(f"count(*) FILTER ({scan.suspicious})" for scan in scans)
     return [int(count) for count in connection.execute(f"SELECT {counts} FROM {rows}").fetchone() or ()]
 
 
