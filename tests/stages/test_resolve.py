@@ -100,6 +100,7 @@ HISTORIES = {
         1 full  | a | B | x |        | current
         1 full  | a | B | 0 |        | duplicate
         1 full  | a | B | y |        | duplicate
+        1 full  | a | B |   |        | current
         2 delta | a | A | 2 |        | current, restates
         2 delta | a | A | 3 |        | current, restates
     """,
@@ -110,6 +111,8 @@ HISTORIES = {
         2 delta | a | B |   | delete | tombstone
         2 delta | b | B | 1 |        | deleted
         2 delta | b | B | 1 |        | duplicate
+        2 delta | b | C |   | delete | tombstone
+        2 delta | b | C |   |        | deleted
     """,
     "a full export without rows empties its table": """
         1 full  | a | A | 0 |        | deleted
@@ -294,8 +297,13 @@ def test_two_deliveries_of_one_sequence_are_both_left_out(settings: Settings) ->
         2 delta other | a | A | 2 |  | left out
         3 delta       | a | B | 3 |  | current
     """)
-    ids = arrive(settings, history.deliveries, list(history.deliveries))
+    first, two, other, third = history.deliveries
+    ids = arrive(settings, history.deliveries, [first, third])
+    before = resolve(CLINIC, settings)
+    assert before.conflicts == ()
+    ids |= arrive(settings, history.deliveries, [two, other])
     record = resolve(CLINIC, settings)
+    assert record.state_id != before.state_id
     assert {ids[i] for i in record.conflicts} == {"2 delta", "2 delta other"}
     assert [ids[i] for i in record.deliveries] == ["1 full", "3 delta"]
     assert {ids[a.delivery_id] for a in record.account} == {"1 full", "3 delta"}

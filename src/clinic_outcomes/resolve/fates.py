@@ -4,7 +4,8 @@ The rules, in the order in which they are asked:
 
 - A row that is itself a deletion is a ``tombstone``, whether or not its key was ever seen.
 - A row whose key and content its delivery gives on an earlier line already is a ``duplicate``. Content is every column
-  of the contract, the source codes and the unreadable columns; files count in the order of their names.
+  of the contract, the source codes and the names of the unreadable columns (not what was unreadable in them); files
+  count in the order of their names.
 - Within one delivery a deletion wins over every row of the same key, wherever it stands: such a row is ``deleted``.
   The order of files says nothing of intent, and what a clinic wants gone must not stay because of it.
 - Otherwise the first later delivery that speaks of the key decides. If it deletes the key, or is a full export that
@@ -47,16 +48,15 @@ def decide_fates(
     """
     key = ", ".join(map(quote_name, table.primary_key))
     connection.execute(f"CREATE OR REPLACE TEMP VIEW delivered AS SELECT * FROM {lake_rows(paths)}")
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE repeated_key AS {_repeated_keys(table, key)}")
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE repeated_key AS {_repeated_keys(key)}")
     connection.execute(f"CREATE OR REPLACE TEMP TABLE spoken AS {_spoken(key)}")
     connection.execute(f"CREATE OR REPLACE TEMP TABLE duplicate AS {_duplicates(table, key)}")
     connection.execute(f"CREATE OR REPLACE TEMP VIEW fates AS {_fates(key, next_full_export)}")
 
 
-def _repeated_keys(table: Table, key: str) -> str:
-    """Keys that more than one row has."""
-    whole = " AND ".join(f"{quote_name(name)} IS NOT NULL" for name in table.primary_key)
-    return f"SELECT {key} FROM delivered WHERE {whole} GROUP BY {key} HAVING count(*) > 1"
+def _repeated_keys(key: str) -> str:
+    """Keys that more than one row has. A key with a missing part may be among them: no join will ever match it."""
+    return f"SELECT {key} FROM delivered GROUP BY {key} HAVING count(*) > 1"
 
 
 def _spoken(key: str) -> str:
