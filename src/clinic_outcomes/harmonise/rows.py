@@ -7,7 +7,6 @@ step adds lineage and names the columns that could not be read.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from clinic_outcomes.contract import Column, Table
@@ -90,8 +89,7 @@ def _value(mapping: ColumnMapping, system: System) -> str:
     if target.code_list and mapping.constant is not None:
         return f"[{text}]" if target.multiple else text
     if target.code_list:
-        translate: Callable[[str, dict[str, str]], str] = sql.canonical_codes if target.multiple else sql.canonical_code
-        return translate(text, dict(codes or {}))
+        return sql.canonical_codes(text, codes or {}) if target.multiple else sql.canonical_code(text, codes or {})
     separator = "." if mapping.constant is not None else system.csv.decimal_separator
     return sql.plain_value(text, target, mapping.conversion, codes, separator)
 
