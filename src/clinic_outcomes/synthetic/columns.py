@@ -11,6 +11,7 @@ import functools
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -26,8 +27,9 @@ Integers = npt.NDArray[np.int32]
 Indices = npt.NDArray[np.int64]
 Keys = npt.NDArray[np.uint64]
 Floats = npt.NDArray[np.float32]
+Doubles = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
-Rows = dict[str, npt.NDArray[np.generic]]
+Rows = dict[str, npt.NDArray[Any]]
 """Columns of one table, all of one length. Names that begin with ``_`` are the generator's own and never written."""
 
 _KEY_PATTERN = re.compile(r"([A-Za-z0-9_-]*)\[0-9(a-f)?\]\{(\d+)\}")
@@ -44,7 +46,7 @@ class KeySpace:
     @property
     def size(self) -> int:
         """How many different keys there are, at most 2^64 - 1."""
-        return min(self.base**self.digits, 2**64 - 1)
+        return min(int(self.base**self.digits), 2**64 - 1)
 
     def draw(self, rng: np.random.Generator, count: int) -> Keys:
         """``count`` different keys. ``ClinicOutcomesError`` where the pattern allows too few."""
@@ -90,9 +92,7 @@ def code_positions(table: str, column: str) -> Mapping[str, int]:
     return {code: place for place, code in enumerate(contract.codes(contract.tables[table].column(column)))}
 
 
-def draw_codes(
-    rng: np.random.Generator, table: str, column: str, weights: Mapping[str, float], count: int
-) -> Integers:
+def draw_codes(rng: np.random.Generator, table: str, column: str, weights: Mapping[str, float], count: int) -> Integers:
     """Codes of a column drawn by weight; the weights need not add up to 1."""
     positions = np.array([code_positions(table, column)[code] for code in weights], dtype=np.int32)
     return positions[draw_places(rng, list(weights.values()), count)]
@@ -143,10 +143,11 @@ def cumulate(values: npt.ArrayLike, owner: Indices) -> Indices:
 def normal(rng: np.random.Generator, mean: float, sd: float, low: float, high: float, count: int) -> Floats:
     """Normal values clipped to a range."""
     drawn = rng.standard_normal(count, dtype=np.float32) * np.float32(sd) + np.float32(mean)
-    return np.clip(drawn, low, high).astype(np.float32)
+    clipped: Floats = np.clip(drawn, np.float32(low), np.float32(high))
+    return clipped
 
 
-def take(rows: Rows, chosen: npt.NDArray[np.generic]) -> Rows:
+def take(rows: Rows, chosen: npt.NDArray[Any]) -> Rows:
     """The rows at some positions, or those where a mask holds."""
     return {name: values[chosen] for name, values in rows.items()}
 

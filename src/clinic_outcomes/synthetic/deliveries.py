@@ -53,8 +53,11 @@ REFUSED_PERIOD = "2025-09"
 
 @dataclass(frozen=True)
 class Delivery:
-    """One export. ``_action`` of a row is 1 where the row deletes, else 0; ``dates`` names a table and its column
-    of which days are written as calendar dates."""
+    """One export.
+
+    ``_action`` of a row is 1 where the row deletes, else 0. ``dates`` names a table and its column whose days are
+    written as calendar dates.
+    """
 
     sequence: int
     kind: Literal["full", "delta"]
@@ -170,9 +173,7 @@ def _choose(
 ) -> _Plants:
     """Choose the rows to spoil among those that the first delivery holds, each for one thing only."""
     free = {
-        table: rng.permutation(
-            np.flatnonzero(world.arrival[rows["_patient"]] + rows["_from"] <= periods[0].last_day)
-        )
+        table: rng.permutation(np.flatnonzero(world.arrival[rows["_patient"]] + rows["_from"] <= periods[0].last_day))
         for table, rows in world.tables.items()
         if table not in LOOKUPS
     }
@@ -282,7 +283,8 @@ def _changed(before: Rows, after: Rows) -> Mask:
     for name, values in after.items():
         if not name.startswith("_"):
             changed |= before[name][place] != values
-    return changed & (before["_row"][place] == after["_row"])
+    changed &= before["_row"][place] == after["_row"]
+    return changed
 
 
 def _refused(world: World, system: System, sequence: int) -> Delivery:

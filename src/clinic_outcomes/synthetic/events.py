@@ -6,6 +6,7 @@ import numpy as np
 
 from clinic_outcomes.synthetic.columns import (
     MISSING,
+    Doubles,
     Indices,
     Integers,
     Rows,
@@ -82,7 +83,7 @@ def _grade(severity: Integers) -> Integers:
     return np.select([severity == position[name] for name in GRADES], list(GRADES.values())).astype(np.int32)
 
 
-def _times(onset: Indices, end: np.ndarray) -> Rows:
+def _times(onset: Indices, end: Doubles) -> Rows:
     return {
         "onset_minutes": (onset * MINUTE_UNITS).astype(np.int32),
         "end_minutes": (np.rint(end) * MINUTE_UNITS).astype(np.int32),
@@ -101,7 +102,7 @@ def _serious_events(
     criteria = code_positions(TABLE, "seriousness_criteria")
     bits = np.where(rng.random(count) < 0.4, criteria["hospitalisation"], criteria["important_medical_event"])
     onset = rng.integers(10, 120, count)
-    times = _times(onset, onset + rng.integers(60, 3_000, count))
+    times = _times(onset, (onset + rng.integers(60, 3_000, count)).astype(np.float64))
     return rows | times | {"_serious": (1 << bits).astype(np.int32)}
 
 

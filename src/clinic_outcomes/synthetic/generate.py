@@ -86,7 +86,7 @@ def generate(
             shares[place],
             shared_tokens,
             plant,
-            FEWEST_PATIENTS_FOR_DEFECTS <= patients,
+            patients >= FEWEST_PATIENTS_FOR_DEFECTS,
         )
         with session(settings) as connection:
             manifests = _write_deliveries(connection, out / clinic.clinic_id, clinic, exports)

@@ -16,7 +16,6 @@ from clinic_outcomes.synthetic.columns import (
     code_positions,
     draw_code_sets,
     draw_codes,
-    expand,
     normal,
     stack,
     take,

@@ -125,7 +125,8 @@ def _at_sessions(rng: np.random.Generator, visit: Visit, people: People, treatme
 
 
 def _of_six(sessions: npt.ArrayLike, planned: npt.ArrayLike) -> Floats:
-    return (np.asarray(sessions) * USUAL_SESSIONS / np.asarray(planned)).astype(np.float32)
+    share: Floats = (np.asarray(sessions) * USUAL_SESSIONS / np.asarray(planned)).astype(np.float32)
+    return share
 
 
 def _at_follow_up(rng: np.random.Generator, visit: Visit, people: People, treatment: Treatment) -> Rows:
@@ -164,9 +165,10 @@ def _severity(
     z = SHARED_SEVERITY * common[patient] + np.sqrt(1 - SHARED_SEVERITY**2) * own[patient, number]
     groups = population.responders
     group = draw_places(rng, [item.share for item in groups], count)
-    response = np.array([item.mean for item in groups])[group] + rng.standard_normal(count) * np.array(
-        [item.sd for item in groups]
-    )[group]
+    response = (
+        np.array([item.mean for item in groups])[group]
+        + rng.standard_normal(count) * np.array([item.sd for item in groups])[group]
+    )
     benefit = np.zeros(count)
     benefit[treatment.course["_patient"]] = np.array([item.benefit for item in programme.protocols])[
         treatment.course["_protocol"]
@@ -180,7 +182,8 @@ def _severity(
     mean = np.array([item.baseline_mean for item in forms])[number]
     sd = np.array([item.baseline_sd for item in forms])[number]
     fall = np.array([item.fall for item in forms])[number]
-    return (mean + sd * z - fall * (response * benefit)[patient] * built_up * (1 - lost)).astype(np.float32)
+    total: Floats = (mean + sd * z - fall * (response * benefit)[patient] * built_up * (1 - lost)).astype(np.float32)
+    return total
 
 
 def _answers(
@@ -263,7 +266,7 @@ def _escalations(
         "_assessment": which,
         "escalation_trigger": np.full(count, trigger, dtype=np.int32),
         "escalation_day": day,
-        "action_minutes": where(taken, np.minimum(rng.lognormal(3.2, 1.0, count), 10_000)),
+        "action_minutes": where(taken, np.rint(np.minimum(rng.lognormal(3.2, 1.0, count), 10_000)) * MINUTE_UNITS),
         "escalation_action": action,
         "escalation_status": np.where(still_open, status["open"], status["closed"]).astype(np.int32),
         "_from": day,

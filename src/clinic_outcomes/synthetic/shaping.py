@@ -12,8 +12,8 @@ from clinic_outcomes.problems import ClinicOutcomesError
 from clinic_outcomes.synthetic.columns import MISSING, Integers, Rows, code_positions, length
 from clinic_outcomes.synthetic.world import World
 
-MORE_DECIMALS = 4
-"""Decimals that a delivered number in another unit may have beyond those of the contract's column."""
+DELIVERED_DECIMALS = 2
+"""Decimals that a number in a larger unit is delivered with, or as many as the contract's column has, if more."""
 TOP_AGE = 90
 
 
@@ -67,7 +67,14 @@ def grid_step(mapping: ColumnMapping) -> int:
     if mapping.conversion is None:
         return 1
     numerator, denominator = mapping.conversion.numerator, mapping.conversion.denominator
-    return numerator // math.gcd(numerator, denominator * 10**MORE_DECIMALS)
+    return numerator // math.gcd(numerator, denominator * 10 ** more_decimals(mapping))
+
+
+def more_decimals(mapping: ColumnMapping) -> int:
+    """Decimals that the delivered number has beyond those of the contract's column."""
+    if mapping.conversion is None or mapping.target is None or mapping.conversion.numerator == 1:
+        return 0
+    return max(DELIVERED_DECIMALS - decimals(mapping.target), 0)
 
 
 def _fill_constants(rows: Rows, table: str, mapped: dict[str, ColumnMapping]) -> None:

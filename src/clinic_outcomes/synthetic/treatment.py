@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from clinic_outcomes.synthetic.columns import (
+    Doubles,
     Indices,
     Integers,
     Rows,
@@ -38,9 +39,7 @@ class Treatment:
     disposition: Rows
 
 
-def draw_treatment(
-    rng: np.random.Generator, people: People, programme: Programme, population: Population
-) -> Treatment:
+def draw_treatment(rng: np.random.Generator, people: People, programme: Programme, population: Population) -> Treatment:
     """Draw the courses of those treated: a first one, and maintenance for some who completed it."""
     first = _first_courses(rng, people, programme)
     first_sessions = _sessions_of(rng, first, programme, maintenance=False)
@@ -140,7 +139,9 @@ def _spread_by_kind(
     """A drawn quantity in units of its last place and multiples of ``step``; missing where its kind has none."""
     has = np.array([item is not None for item in spreads])
     some = [item or Spread(mean=0, sd=0, minimum=0, maximum=0) for item in spreads]
-    drawn = rng.standard_normal(len(kind)) * np.array([i.sd for i in some])[kind] + np.array([i.mean for i in some])[kind]
+    drawn = (
+        rng.standard_normal(len(kind)) * np.array([i.sd for i in some])[kind] + np.array([i.mean for i in some])[kind]
+    )
     low, high = np.array([i.minimum for i in some])[kind], np.array([i.maximum for i in some])[kind]
     return where(has[kind], np.rint(np.clip(drawn, low, high) * units / step) * step)
 
@@ -166,12 +167,14 @@ def _administrations(
         # To the third decimal, as clinics write it.
         "dose_mg_per_kg": where(by_weight, np.rint(whole_mg / weight * 1_000) * (DOSE_PER_KG_UNITS // 1_000)),
         "infusion_minutes": where((infusion >= 0) & (rng.random(count) >= 0.01), infusion),
-        "recovery_minutes": _spread_by_kind(rng, [item.recovery_minutes for item in kinds], kind, MINUTE_UNITS, MINUTE_UNITS),
+        "recovery_minutes": _spread_by_kind(
+            rng, [item.recovery_minutes for item in kinds], kind, MINUTE_UNITS, MINUTE_UNITS
+        ),
         "monitored": monitored,
     }
 
 
-def _dose_per_kg(rng: np.random.Generator, session: Rows, course: Rows, kinds: list[SessionKind]) -> np.ndarray:
+def _dose_per_kg(rng: np.random.Generator, session: Rows, course: Rows, kinds: list[SessionKind]) -> Doubles:
     """Dose that rises over the course; at the last level throughout maintenance."""
     doses = [item.dose_mg_per_kg for item in kinds]
     first = np.array([item.first if item else 0.0 for item in doses])[session["_kind"]]
@@ -181,7 +184,8 @@ def _dose_per_kg(rng: np.random.Generator, session: Rows, course: Rows, kinds: l
     progress = (session["sequence_number"] - 1) / np.maximum(planned - 1, 1)
     maintenance = course["phase"][session["_course"]] == code_positions("course", "phase")["maintenance"]
     level = first + (last - first) * np.where(maintenance, 1.0, progress)
-    return np.clip(level + rng.standard_normal(len(level)) * sd, 0.2, 2.0)
+    dose: Doubles = np.clip(level + rng.standard_normal(len(level)) * sd, 0.2, 2.0)
+    return dose
 
 
 def _pressures(rng: np.random.Generator, session: Rows, programme: Programme, population: Population) -> Rows:

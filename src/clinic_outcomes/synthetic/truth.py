@@ -21,7 +21,9 @@ from clinic_outcomes.synthetic.columns import MISSING, NO_KEY, Rows, code_positi
 from clinic_outcomes.synthetic.shaping import decimals
 
 
-def write_tables(connection: duckdb.DuckDBPyConnection, folder: Path, system: System, tables: Mapping[str, Rows]) -> None:
+def write_tables(
+    connection: duckdb.DuckDBPyConnection, folder: Path, system: System, tables: Mapping[str, Rows]
+) -> None:
     """Write canonical tables, columns and types as in the contract, to ``folder/<table>.parquet``."""
     contract = load_contract()
     for name, rows in tables.items():

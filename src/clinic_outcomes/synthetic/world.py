@@ -41,10 +41,11 @@ FIRST_DAYS = {
 
 @dataclass(frozen=True)
 class World:
-    """Canonical tables of a clinic. Each row has ``_patient``, its position in ``patient``, and ``_from``, the
-    person's day from which the clinic knows the row, save those of ``site`` and ``organisation``.
+    """Canonical tables of a clinic.
 
-    ``arrival`` is each patient's day 0, counted over the clinic's time.
+    Each row has ``_patient``, its position in ``patient``, and ``_from``, the person's day from which the clinic
+    knows the row, save those of ``site`` and ``organisation``. ``arrival`` is each patient's day 0, counted over
+    the clinic's time.
     """
 
     tables: dict[str, Rows]

@@ -15,9 +15,19 @@ from clinic_outcomes.files import sha256_file
 from clinic_outcomes.mapping import Clinic, ColumnMapping, Source, System
 from clinic_outcomes.problems import ClinicOutcomesError
 from clinic_outcomes.receive.manifest import Manifest, ManifestFile, write_manifest
-from clinic_outcomes.synthetic.columns import MISSING, NO_KEY, Rows, code_positions, key_space, length
+from clinic_outcomes.synthetic.columns import (
+    MISSING,
+    NO_KEY,
+    Indices,
+    Integers,
+    Keys,
+    Rows,
+    code_positions,
+    key_space,
+    length,
+)
 from clinic_outcomes.synthetic.deliveries import Delivery
-from clinic_outcomes.synthetic.shaping import MORE_DECIMALS, decimals
+from clinic_outcomes.synthetic.shaping import decimals, more_decimals
 from clinic_outcomes.synthetic.world import FIRST_DATE
 
 UNKNOWN_CODE = "ZZ-9"
@@ -30,7 +40,7 @@ class Cell:
     """SQL of one delivered column, and the arrays it reads beside those of the rows."""
 
     sql: str
-    arrays: Mapping[str, np.ndarray]
+    arrays: Rows
 
 
 def write_delivery(connection: duckdb.DuckDBPyConnection, folder: Path, clinic: Clinic, delivery: Delivery) -> Manifest:
@@ -82,7 +92,7 @@ def _write_source(
         connection.execute(f"COPY (SELECT {names} WHERE false) TO {quote_text(path)} {options}")
         return
     deletes = bool(rows["_action"].any())
-    arrays: dict[str, np.ndarray] = {PLACE: np.arange(length(rows)), "_action": rows["_action"]}
+    arrays: Rows = {PLACE: np.arange(length(rows)), "_action": rows["_action"]}
     selected = []
     for name in system.allowed_columns(source):
         mapping = next(m for m in system.columns if m.source == source and name in m.source_columns)
@@ -132,25 +142,33 @@ def _cell(mapping: ColumnMapping, rows: Rows, system: System, delivery: Delivery
     if column.multiple:
         return _code_lists(column, rows[column.name], system.codes[mapping.codes or ""], system.list_separator)
     if column.code_list:
-        return _codes(column, rows[column.name], system.codes[mapping.codes or ""])
+        return _codes(column, rows[column.name], system.codes[mapping.codes or ""], _turns(rows, column))
     return _number(mapping, column, rows[column.name], system)
+
+
+def _turns(rows: Rows, column: Column) -> Keys:
+    """A number a row by which delivered codes take turns: of its key, so that a row given twice is the same twice."""
+    first = load_contract().tables[column.table].primary_key[0]
+    return rows[first] if first in rows else np.arange(length(rows), dtype=np.uint64)
 
 
 def _record_action(mapping: ColumnMapping, system: System) -> Cell:
     codes = system.codes[mapping.codes] if mapping.codes else {"upsert": "upsert", "delete": "delete"}
-    texts = {code: source_code for source_code, code in reversed(codes.items())}
+    texts = {code: source_code for source_code, code in reversed(list(codes.items()))}
     upsert, delete = quote_text(texts["upsert"]), quote_text(texts["delete"])
     return Cell(f"CASE WHEN _action = 0 THEN {upsert} ELSE {delete} END", {})
 
 
 def _delivered_codes(codes: Mapping[str, str], column: Column) -> list[list[str]]:
     """Delivered codes of each canonical one, in the order of the column's code list."""
-    options = [[text for text, code in codes.items() if code == wanted] for wanted in code_positions(column.table, column.name)]
+    options = [
+        [text for text, code in codes.items() if code == wanted] for wanted in code_positions(column.table, column.name)
+    ]
     options[code_positions(column.table, column.name)[UNMAPPED]] = [UNKNOWN_CODE]
     return options
 
 
-def _check_delivered(used: np.ndarray, options: list[list[str]], column: Column) -> None:
+def _check_delivered(used: Integers | Indices, options: list[list[str]], column: Column) -> None:
     codes = list(code_positions(column.table, column.name))
     lacking = [codes[place] for place in used.tolist() if not options[place]]
     if lacking:
@@ -160,22 +178,22 @@ def _check_delivered(used: np.ndarray, options: list[list[str]], column: Column)
         )
 
 
-def _codes(column: Column, values: np.ndarray, codes: Mapping[str, str]) -> Cell:
-    """Delivered code of each row; where several mean one canonical code, they take turns by row."""
+def _codes(column: Column, values: Integers, codes: Mapping[str, str], turns: Keys) -> Cell:
+    """Delivered code of each row; where several mean one canonical code, they take turns."""
     options = _delivered_codes(codes, column)
     present = values[values != MISSING]
     _check_delivered(np.unique(present), options, column)
     counts = np.array([max(len(texts), 1) for texts in options])
     first = np.cumsum([0, *[len(texts) for texts in options[:-1]]])
     safe = np.maximum(values, 0)
-    chosen = first[safe] + np.arange(len(values)) % counts[safe] + 1
+    chosen = first[safe] + (turns % counts[safe].astype(np.uint64)).astype(np.int64) + 1
     name = f"{column.name}_code"
     texts = ", ".join(quote_text(text) for texts in options for text in texts)
     place = np.where(values == MISSING, 0, chosen).astype(np.int32)
     return Cell(f"[{texts}][{quote_name(name)}]", {name: place})
 
 
-def _code_lists(column: Column, values: np.ndarray, codes: Mapping[str, str], separator: str) -> Cell:
+def _code_lists(column: Column, values: Integers, codes: Mapping[str, str], separator: str) -> Cell:
     """Delivered lists of codes, in the order of the mapping."""
     options = _delivered_codes(codes, column)
     distinct, place = np.unique(values, return_inverse=True)
@@ -189,15 +207,15 @@ def _code_lists(column: Column, values: np.ndarray, codes: Mapping[str, str], se
     return Cell(f"nullif([{choices}][{quote_name(name)}], '')", {name: (place + 1).astype(np.int32)})
 
 
-def _number(mapping: ColumnMapping, column: Column, values: np.ndarray, system: System) -> Cell:
+def _number(mapping: ColumnMapping, column: Column, values: Integers, system: System) -> Cell:
     """A number in the delivered unit, written without trailing zeros, or the digits of a pattern text."""
     name, places = quote_name(column.name), decimals(column)
     if mapping.conversion:
         conversion = mapping.conversion
         zero = conversion.offset * 10**places
         wide = (values.astype(np.int64) - zero) * conversion.denominator
-        if conversion.numerator > 1:
-            wide, places = wide * 10**MORE_DECIMALS, places + MORE_DECIMALS
+        more = more_decimals(mapping)
+        wide, places = wide * 10**more, places + more
         values = np.where(values == MISSING, MISSING, wide // conversion.numerator)
     sql = f"nullif({name}, {MISSING})"
     if places:
@@ -205,7 +223,7 @@ def _number(mapping: ColumnMapping, column: Column, values: np.ndarray, system: 
         sql = f"rtrim(rtrim(({sql}::DECIMAL(18,0) * {unit})::VARCHAR, '0'), '.')"
         if system.csv.decimal_separator != ".":
             sql = f"replace({sql}, '.', {quote_text(system.csv.decimal_separator)})"
-    replaced = {code: text for text, code in reversed(system.codes.get(mapping.codes or "", {}).items())}
+    replaced = {code: text for text, code in reversed(list(system.codes.get(mapping.codes or "", {}).items()))}
     if replaced:
         cases = " ".join(f"WHEN {name} = {int(code)} THEN {quote_text(text)}" for code, text in replaced.items())
         sql = f"CASE {cases} ELSE {sql}::VARCHAR END"
