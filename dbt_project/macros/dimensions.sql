@@ -3,12 +3,11 @@
     `dimension` and `category`, both empty for the row over everything.
 -#}
 {% macro grouping_by(keys, dimensions) -%}
-    grouping sets (
-        ({{ keys | join(', ') }})
-        {%- for dimension in dimensions %},
-        ({{ keys | join(', ') }}, {{ dimension }})
-        {%- endfor %}
-    )
+    {%- set sets = [keys] -%}
+    {%- for dimension in dimensions -%}
+        {%- do sets.append(keys + [dimension]) -%}
+    {%- endfor -%}
+    {{ grouping_sets(sets) }}
 {%- endmacro %}
 
 
@@ -39,4 +38,10 @@
     from {{ relation }}
     where {{ dimension }} is not null
     {%- endfor %}
+{%- endmacro %}
+
+
+{#- Names as an SQL list of texts. -#}
+{% macro quoted(names) -%}
+    ('{{ names | join("', '") }}')
 {%- endmacro %}

@@ -19,5 +19,5 @@
         count(distinct case when {{ behind }} > 0 then clinic_id end) as clinics
     from {{ rows }}
     where clinic_id in (select clinic_id from {{ ref('int_measure_clinics') }} where measure = '{{ measure }}')
-    group by grouping sets ((clinic_id, dimension, category), (dimension, category))
+    group by {{ grouping_sets([['clinic_id', 'dimension', 'category'], ['dimension', 'category']]) }}
 {%- endmacro %}

@@ -29,7 +29,7 @@ occurring as (
         dimension,
         category
     from counts
-    where dimension in ('{{ kinds | join("', '") }}')
+    where dimension in {{ quoted(kinds) }}
 
 ),
 
@@ -48,7 +48,7 @@ people as (
         category,
         sessions
     from treated
-    where dimension in ('', '{{ populations | join("', '") }}')
+    where dimension in {{ quoted([''] + populations) }}
     union all
     select
         treated.clinic_id,

@@ -6,7 +6,7 @@ with people as (
         1 as treated,
         case when baseline_total is not null then 1 else 0 end as has_baseline,
         case when last_total is not null then 1 else 0 end as has_last,
-        case when change is not null then 1 else 0 end as has_both
+        case when change_in_total is not null then 1 else 0 end as has_both
     from {{ ref('int_pcl5_pairs') }}
 
 )
@@ -23,4 +23,4 @@ union all
 union all
 {{ figure('pcl_5_last', 'people', numerator='last_total', denominator='has_last') }}
 union all
-{{ figure('pcl_5_change', 'people', numerator='change', denominator='has_both') }}
+{{ figure('pcl_5_change', 'people', numerator='change_in_total', denominator='has_both') }}

@@ -69,7 +69,7 @@ select
     treated.category,
     chosen.baseline_total,
     chosen.last_total,
-    chosen.last_total - chosen.baseline_total as change
+    chosen.last_total - chosen.baseline_total as change_in_total
 from treated
 left join chosen
     on

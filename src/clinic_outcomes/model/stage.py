@@ -32,7 +32,7 @@ def model(settings: Settings) -> ModelRecord:
     A build that exists already is not made again. ``ClinicOutcomesError`` where no clinic has a state, or names the
     dbt nodes that failed; the build before then stays the latest.
     """
-    states = _latest_states(settings)
+    states = latest_states(settings)
     if not states:
         raise ClinicOutcomesError("no clinic has a validated state yet: run the clinics' stages first")
     build_id = _build_id(states, settings)
@@ -43,7 +43,7 @@ def model(settings: Settings) -> ModelRecord:
     return ledger.read(build / "model.json", ModelRecord)
 
 
-def _latest_states(settings: Settings) -> tuple[ClinicState, ...]:
+def latest_states(settings: Settings) -> tuple[ClinicState, ...]:
     """The clinics that have a state. ``latest`` may move while we work: each is looked up once."""
     states = []
     for clinic_id, clinic in sorted(load_clinics(settings).items()):

@@ -45,7 +45,7 @@ occurring as (
         dimension,
         category
     from figures
-    where clinic_id = 'network' and dimension not in ('{{ open_dimensions | join("', '") }}')
+    where clinic_id = 'network' and dimension not in {{ quoted(open_dimensions) }}
 
 ),
 
