@@ -23,6 +23,8 @@ from dag_defaults import ACCEPTED, DEFAULT_ARGS, NEWLY_ACCEPTED, TAGS, run_stage
 
 from clinic_outcomes import CLINIC_STAGES, pipeline
 
+CLINIC_LABEL = "{{ task.op_args[-1] }}"
+
 
 @dag(
     schedule=timedelta(hours=1),
@@ -40,7 +42,7 @@ def clinic_exports() -> None:
     def clinics() -> list[str]:
         return pipeline.clinic_ids()
 
-    @task(outlets=[NEWLY_ACCEPTED])
+    @task(outlets=[NEWLY_ACCEPTED], map_index_template=CLINIC_LABEL)
     def validate(clinic_id: str, *, outlet_events=None) -> list[str]:  # type: ignore[no-untyped-def]
         ids = run_stage("validate", clinic_id)
         if pipeline.awaits_model(clinic_id):
@@ -50,7 +52,8 @@ def clinic_exports() -> None:
     @task_group(prefix_group_id=False)
     def clinic(clinic_id: str) -> None:
         *earlier, _ = CLINIC_STAGES
-        chain(*(task(task_id=stage)(run_stage)(stage, clinic_id) for stage in earlier), validate(clinic_id))
+        tasks = [task(task_id=stage, map_index_template=CLINIC_LABEL)(run_stage)(stage, clinic_id) for stage in earlier]
+        chain(*tasks, validate(clinic_id))
 
     clinic.expand(clinic_id=clinics())
 
