@@ -22,41 +22,44 @@ from clinic_outcomes.settings import Settings
 from tests.support.release_marts import CLINICS, build_marts
 
 MEASURES = """
-measure                | section      | sort_order | label             | figure_type | unit               | contributors
-patients_referred      | referral     | 101        | People referred   | count       | patients           | patient
-patients_contacted     | referral     | 102        | Contacted people  | count       | patients           | patient
-contacted_share        | referral     | 103        | Contacted         | rate        | percent            | patient
-patients_treated       | treatment    | 201        | Patients treated  | count       | patients           | patient
-paired_share           | outcomes     | 301        | Completeness      | rate        | percent            | patient
-pcl_5_change           | outcomes     | 302        | PCL-5 change      | mean        | points             | patient
-adverse_events         | safety       | 401        | Adverse events    | count       | events             | event
-events_per_patient     | safety       | 402        | Events a person   | mean        | events per patient | patient
-rows_quarantined_share | data_quality | 501        | Rows kept out     | rate        | percent            | row
-mystery                | extra_room   | 601        | A measure unknown | count       | patients           | patient
+measure                  | section      | sort_order | label           | figure_type | unit               | contributors
+patients_referred        | referral     | 101        | People referred | count       | patients           | patient
+patients_contacted       | referral     | 102        | Those contacted | count       | patients           | patient
+contacted_share          | referral     | 103        | Contacted       | rate        | percent            | patient
+patients_treated         | treatment    | 201        | People treated  | count       | patients           | patient
+patients_with_pcl_5_pair | outcomes     | 300        | Both scores     | count       | patients           | patient
+paired_share             | outcomes     | 301        | Completeness    | rate        | percent            | patient
+pcl_5_change             | outcomes     | 302        | PCL-5 change    | mean        | points             | patient
+adverse_events           | safety       | 401        | Adverse events  | count       | events             | event
+events_per_patient       | safety       | 402        | Events a person | mean        | events per patient | patient
+rows_quarantined_share   | data_quality | 501        | Rows kept out   | rate        | percent            | row
+mystery                  | extra_room   | 601        | Unknown measure | count       | patients           | patient
 """
 FIGURES = """
-measure                | clinic_id | dimension    | category           | numerator | denominator | patients | clinics
-patients_referred      | alder     | ''           | ''                 | 1237      | -           | 1237     | 1
-patients_referred      | birch     | ''           | ''                 | 401       | -           | 401      | 1
-patients_referred      | network   | ''           | ''                 | 1638      | -           | 1638     | 3
-patients_contacted     | alder     | ''           | ''                 | 618       | -           | 618      | 1
-patients_contacted     | network   | ''           | ''                 | 922       | -           | 922      | 3
-contacted_share        | alder     | ''           | ''                 | 618       | 1237        | 1237     | 1
-patients_treated       | alder     | ''           | ''                 | 503       | -           | 503      | 1
-patients_treated       | birch     | ''           | ''                 | 9         | -           | 9        | 1
-patients_treated       | network   | ''           | ''                 | 733       | -           | 733      | 3
-paired_share           | alder     | ''           | ''                 | 203       | 503         | 503      | 1
-paired_share           | network   | ''           | ''                 | 402       | 733         | 733      | 3
-pcl_5_change           | alder     | ''           | ''                 | -3797     | 203         | 203      | 1
-pcl_5_change           | network   | ''           | ''                 | -7711     | 402         | 402      | 3
-adverse_events         | alder     | ''           | ''                 | 1304      | -           | 288      | 1
-adverse_events         | alder     | system_class | vascular_disorders | 707       | -           | 188      | 1
-adverse_events         | alder     | system_class | eye_disorders      | 14        | -           | 1        | 1
-adverse_events         | network   | system_class | vascular_disorders | 911       | -           | 333      | 3
-adverse_events         | network   | system_class | eye_disorders      | 61        | -           | 33       | 3
-events_per_patient     | alder     | ''           | ''                 | 1304      | 503         | 503      | 1
-rows_quarantined_share | alder     | ''           | ''                 | 31        | 1003        | 0        | 1
-mystery                | cedar     | ''           | ''                 | 717       | -           | 717      | 1
+measure                  | clinic_id | dimension    | category           | numerator | denominator | patients | clinics
+patients_referred        | alder     | ''           | ''                 | 1237      | -           | 1237     | 1
+patients_referred        | birch     | ''           | ''                 | 401       | -           | 401      | 1
+patients_referred        | network   | ''           | ''                 | 1638      | -           | 1638     | 3
+patients_contacted       | alder     | ''           | ''                 | 618       | -           | 618      | 1
+patients_contacted       | network   | ''           | ''                 | 922       | -           | 922      | 3
+contacted_share          | alder     | ''           | ''                 | 618       | 1237        | 1237     | 1
+patients_treated         | alder     | ''           | ''                 | 503       | -           | 503      | 1
+patients_treated         | birch     | ''           | ''                 | 9         | -           | 9        | 1
+patients_treated         | network   | ''           | ''                 | 733       | -           | 733      | 3
+patients_with_pcl_5_pair | alder     | ''           | ''                 | 203       | -           | 203      | 1
+patients_with_pcl_5_pair | network   | ''           | ''                 | 402       | -           | 402      | 3
+paired_share             | alder     | ''           | ''                 | 203       | 503         | 503      | 1
+paired_share             | network   | ''           | ''                 | 402       | 733         | 733      | 3
+pcl_5_change             | alder     | ''           | ''                 | -3797     | 203         | 203      | 1
+pcl_5_change             | network   | ''           | ''                 | -7711     | 402         | 402      | 3
+adverse_events           | alder     | ''           | ''                 | 1304      | -           | 288      | 1
+adverse_events           | alder     | system_class | vascular_disorders | 707       | -           | 188      | 1
+adverse_events           | alder     | system_class | eye_disorders      | 14        | -           | 1        | 1
+adverse_events           | network   | system_class | vascular_disorders | 911       | -           | 333      | 3
+adverse_events           | network   | system_class | eye_disorders      | 61        | -           | 33       | 3
+events_per_patient       | alder     | ''           | ''                 | 1304      | 503         | 503      | 1
+rows_quarantined_share   | alder     | ''           | ''                 | 31        | 1003        | 0        | 1
+mystery                  | cedar     | ''           | ''                 | 717       | -           | 717      | 1
 """
 # Worked out by hand from the policy in words: value as a reader sees it, and what it is taken from.
 ALDER_ON_THE_PAGE = {
@@ -64,6 +67,7 @@ ALDER_ON_THE_PAGE = {
     "patients_contacted/alder//": ("620", None),
     "contacted_share/alder//": ("50%", "of 1,235"),
     "patients_treated/alder//": ("505", None),
+    "patients_with_pcl_5_pair/alder//": ("205", None),
     "paired_share/alder//": ("40%", "of 505"),
     "pcl_5_change/alder//": ("\N{MINUS SIGN}19", "of 205"),
     "adverse_events/alder//": ("1,305", None),
@@ -306,7 +310,7 @@ def test_delivered_text_is_neither_markup_nor_formula(tmp_path: Path) -> None:
     release = _release(
         tmp_path,
         clinics=CLINICS.replace("Alder House", "=HYPERLINK(1)<script>x</script>"),
-        measures=MEASURES.replace("Patients treated ", "+Patients treated"),
+        measures=MEASURES.replace("People treated ", "+People treated"),
     )
     page = (release / "network" / "index.html").read_text(encoding="utf-8")
     assert "<script" not in page and "&lt;script&gt;" in page
@@ -316,7 +320,7 @@ def test_delivered_text_is_neither_markup_nor_formula(tmp_path: Path) -> None:
         for row in csv.reader(path.open(encoding="utf-8", newline=""))
         for cell in row
     ]
-    assert "'+Patients treated" in cells
+    assert "'+People treated" in cells
     for cell in cells:
         assert not cell.startswith(("=", "+", "@", "\t", "\r"))
         assert not cell.startswith("-") or re.fullmatch(r"-\d+(\.\d+)?", cell)

@@ -91,7 +91,7 @@ def _columns(connection: duckdb.DuckDBPyConnection, table: str) -> set[str]:
 
 
 def _create(connection: duckdb.DuckDBPyConnection, name: str, table: str) -> None:
-    header, *lines = [[cell.strip() for cell in line.split("|")] for line in table.strip().splitlines()]
+    header, *lines = [[cell.strip() for cell in line.split("|")] for line in table.strip().splitlines() if line]
     typed = ", ".join(f"{column} {TYPES.get(column, 'VARCHAR')}" for column in header)
     connection.execute(f"CREATE TABLE {name} ({typed})")
     values = [[None if cell == "-" else cell.strip("'") for cell in line] for line in lines]

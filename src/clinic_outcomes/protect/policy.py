@@ -76,6 +76,8 @@ class Policy(_Part):
     row_shares: RowShares
     means: Means
     network: Network
+    numerators: dict[str, str] = {}
+    """A rate or mean, and the count that is its numerator: the one is shown only where the other is."""
 
 
 @functools.cache

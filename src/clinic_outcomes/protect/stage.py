@@ -68,7 +68,7 @@ def _open_marts(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
 
 
 def _load_policy_tables(connection: duckdb.DuckDBPyConnection, policy: Policy) -> None:
-    """The policy as one row, and the steps of means as a table, for the SQL beside this file."""
+    """The policy as one row, its steps of means and its numerators as tables, for the SQL beside this file."""
     connection.execute(
         """
         CREATE TEMP TABLE policy AS SELECT
@@ -97,6 +97,8 @@ def _load_policy_tables(connection: duckdb.DuckDBPyConnection, policy: Policy) -
         "INSERT INTO mean_step VALUES (?, ?, ?)",
         [(step.unit, step.step, step.sum_is_a_count) for step in policy.means.steps],
     )
+    connection.execute("CREATE TEMP TABLE numerator_count (measure VARCHAR, count_measure VARCHAR)")
+    connection.executemany("INSERT INTO numerator_count VALUES (?, ?)", sorted(policy.numerators.items()))
 
 
 def _refuse_unknown(connection: duckdb.DuckDBPyConnection) -> None:
@@ -107,10 +109,12 @@ def _refuse_unknown(connection: duckdb.DuckDBPyConnection) -> None:
         FROM agg_figures
         LEFT JOIN dim_measures USING (measure)
         LEFT JOIN mean_step USING (unit)
+        LEFT JOIN numerator_count USING (measure)
         WHERE dim_measures.measure IS NULL
             OR dim_measures.figure_type IS DISTINCT FROM agg_figures.figure_type
             OR coalesce(agg_figures.figure_type, '') NOT IN ('count', 'rate', 'mean')
             OR (agg_figures.figure_type = 'mean' AND mean_step.step IS NULL)
+            OR numerator_count.count_measure NOT IN (SELECT measure FROM dim_measures)
         ORDER BY agg_figures.measure
         """
     ).fetchall()
@@ -119,7 +123,8 @@ def _refuse_unknown(connection: duckdb.DuckDBPyConnection) -> None:
         names = ", ".join(name for (name,) in unknown)
         raise ClinicOutcomesError(
             f"the disclosure policy cannot judge these measures: {names}; "
-            "each needs a description of the same type and, for a mean, a rounding step for its unit"
+            "each needs a description of the same type, for a mean a rounding step for its unit, "
+            "and the count that the policy names as its numerator"
         )
     if repeated != (0,):
         raise ClinicOutcomesError("agg_figures holds a figure id more than once; nothing is released")

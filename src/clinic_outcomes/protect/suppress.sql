@@ -1,5 +1,5 @@
--- Which figures may be shown, each judged by itself: one row per figure, `shown` is never null.
--- Reads the tables policy (one row), mean_step, agg_figures and dim_measures.
+-- Which figures may be shown, each judged by itself and by its numerator: one row per figure, `shown` is never null.
+-- Reads the tables policy (one row), mean_step, numerator_count, agg_figures and dim_measures.
 CREATE TEMP TABLE judged AS
 WITH figure AS (
     SELECT
@@ -48,10 +48,22 @@ rules AS (
     FROM figure
     CROSS JOIN policy
     LEFT JOIN mean_step ON figure.unit = mean_step.unit
+),
+
+alone AS (
+    SELECT
+        agg_figures.*,
+        coalesce(rules.enough_patients AND rules.enough_clinics AND rules.enough_of_its_type, FALSE) AS shown
+    FROM agg_figures
+    INNER JOIN rules USING (figure_id)
 )
 
-SELECT
-    agg_figures.*,
-    coalesce(rules.enough_patients AND rules.enough_clinics AND rules.enough_of_its_type, FALSE) AS shown
-FROM agg_figures
-INNER JOIN rules USING (figure_id);
+SELECT alone.* REPLACE (alone.shown AND coalesce(counted.shown, TRUE) AS shown)
+FROM alone
+LEFT JOIN numerator_count USING (measure)
+LEFT JOIN alone AS counted
+    ON
+        numerator_count.count_measure = counted.measure
+        AND alone.clinic_id = counted.clinic_id
+        AND alone.dimension = counted.dimension
+        AND alone.category = counted.category;
