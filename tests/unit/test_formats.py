@@ -135,12 +135,12 @@ def test_the_dialect_of_the_system_is_used(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["vis[it]s.csv", "visits*.csv", "visits?.csv", "visits.csv.gz", "it's.csv"])
 def test_a_name_is_neither_a_pattern_nor_a_compression(tmp_path: Path, name: str) -> None:
-    folder = tmp_path / "clinic_id=made_up [2]"
+    folder = tmp_path / "person=other"
     folder.mkdir()
-    (folder / "visits.csv").write_text("a\nother\n")
-    (folder / "visitsX.csv").write_text("a\nother\n")
-    (folder / name).write_text("a\nthis\n")
-    assert read(folder / name, make_system()) == (("a",), [("this", 2)])
+    for other in ("visits.csv", "visitsX.csv", "visis.csv"):
+        (folder / other).write_text("person\nother\n")
+    (folder / name).write_text("person\nthis\n")
+    assert read(folder / name, make_system()) == (("person",), [("this", 2)])
 
 
 def test_a_column_name_is_only_a_name(tmp_path: Path) -> None:
