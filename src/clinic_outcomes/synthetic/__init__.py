@@ -6,6 +6,6 @@ system's mapping (``writer``). What a system's clinics do is data: ``systems/<sy
 """
 
 from clinic_outcomes.synthetic.deliveries import Plant
-from clinic_outcomes.synthetic.generate import GeneratedClinic, GenerateRecord, generate
+from clinic_outcomes.synthetic.generating import GeneratedClinic, GenerateRecord, generate
 
 __all__ = ["GenerateRecord", "GeneratedClinic", "Plant", "generate"]

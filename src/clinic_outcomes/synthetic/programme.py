@@ -163,6 +163,30 @@ class Funnel(_Part):
     days_to_first_session: float
 
 
+class Treatment(_Part):
+    """A drug or therapy: its class, its RxNorm code where it is a drug, and the share who had it."""
+
+    treatment_class: str
+    rxnorm: int | None = None
+    share: float
+
+
+class Responders(_Part):
+    """A group of patients by how much a questionnaire falls, as a multiple of its mean fall."""
+
+    share: float
+    mean: float
+    sd: float
+
+
+class MissingAnswers(_Part):
+    """Share of questionnaires with blanks, share of blank answers in these, and share broken off midway."""
+
+    questionnaires: float
+    answers: float
+    broken_off: float
+
+
 class Population(_Part):
     """Who is referred and how clinics' records look, wherever they are."""
 
@@ -193,30 +217,6 @@ class Population(_Part):
     endings: Weights
     escalation_actions: Weights
     seen_in_two_clinics_share: float
-
-
-class Treatment(_Part):
-    """A drug or therapy: its class, its RxNorm code where it is a drug, and the share who had it."""
-
-    treatment_class: str
-    rxnorm: int | None = None
-    share: float
-
-
-class Responders(_Part):
-    """A group of patients by how much a questionnaire falls, as a multiple of its mean fall."""
-
-    share: float
-    mean: float
-    sd: float
-
-
-class MissingAnswers(_Part):
-    """Share of questionnaires with blanks, share of blank answers in these, and share broken off midway."""
-
-    questionnaires: float
-    answers: float
-    broken_off: float
 
 
 @functools.cache

@@ -15,6 +15,8 @@ from clinic_outcomes.synthetic.world import World
 DELIVERED_DECIMALS = 2
 """Decimals that a number in a larger unit is delivered with, or as many as the contract's column has, if more."""
 TOP_AGE = 90
+WATCHED = "observed_through_day"
+"""Set for each delivery, after a clinic's tables have been brought into the system's units."""
 
 
 def decimals(column: Column) -> int:
@@ -42,6 +44,8 @@ def shape(world: World, system: System) -> None:
             del world.tables[table]
             continue
         rows, mapped = world.tables[table], by_table[table]
+        if table == "patient" and grid_step(mapped.get(WATCHED) or mapped["patient_id"]) != 1:
+            raise ClinicOutcomesError(f"system {system.name}: {WATCHED} must be in days to be generated")
         for name in [name for name in rows if not name.startswith("_") and name not in mapped]:
             del rows[name]
         for name, mapping in mapped.items():
