@@ -36,31 +36,35 @@ def render_page(report: Report, released: Released, outline: Outline) -> str:
             reporting_period=released.reporting_period,
             build_id=released.build_id,
             policy_id=released.policy_id,
+            tables=[plain(table) for table in _tables_asked_for(report, released)],
             coverage=_coverage(report, released, outline),
         )
     )
 
 
+def _tables_asked_for(report: Report, released: Released) -> list[str]:
+    """Tables that coverage speaks of, in the contract's order."""
+    clinics = {clinic.clinic_id for clinic in report.clinics}
+    known = {table for clinic_id, table in released.coverage if clinic_id in clinics}
+    ordered = [table for table in load_contract().tables if table in known]
+    return [*ordered, *sorted(known - set(ordered))]
+
+
 def _coverage(report: Report, released: Released, outline: Outline) -> list[dict[str, object]]:
-    """One line a clinic: which tables it delivers and which not, in the contract's order, and what was kept out."""
+    """One line a clinic: which tables it delivers and which not, in plain words, and what was kept out."""
     kept_out = released.measure(outline.rows_kept_out)
-    lines = []
+    tables = _tables_asked_for(report, released)
+    lines: list[dict[str, object]] = []
     for clinic in report.clinics:
-        status = {
-            table: given for (clinic_id, table), given in released.coverage.items() if clinic_id == clinic.clinic_id
-        }
-        ordered = [table for table in load_contract().tables if table in status]
-        ordered += sorted(set(status) - set(ordered))
-        period = clinic.reporting_period
+        given = [table for table in tables if released.coverage.get((clinic.clinic_id, table))]
+        figure = released.figure(outline.rows_kept_out, clinic.clinic_id)
         lines.append(
             {
                 "clinic": clinic,
-                "delivered": [plain(table) for table in ordered if status[table]],
-                "missing": [plain(table) for table in ordered if not status[table]],
-                "tables": len(status),
-                "kept_out": kept_out
-                and draw(kept_out, released.figure(kept_out.measure, clinic.clinic_id), released.policy),
-                "older": bool(period) and period != released.reporting_period,
+                "delivered": given,
+                "missing": [plain(table) for table in tables if table not in given],
+                "kept_out": draw(kept_out, figure, released.policy) if kept_out else None,
+                "older": clinic.reporting_period not in (None, released.reporting_period),
             }
         )
     return lines

@@ -311,5 +311,5 @@ def _reading(candidates: Iterable[tuple[str, str, Cell]]) -> str:
     name = f"{row}, {column}" if column else row
     about = "" if cell.is_band else "about "
     unit = f" {cell.unit}" if cell.unit else ""
-    of = f", out of about {cell.of}" if cell.of else ""
+    of = f", {'as an average over' if cell.unit else 'out of'} about {cell.of}" if cell.of else ""
     return f"For example: {name}: {about}{cell.text}{unit}{of}."
