@@ -108,7 +108,7 @@ def show_receipt(found: dict[str, Any]) -> None:
         plain(
             console,
             f"{found['clinic']} {delivery['delivery']}: {delivery['state']} at {delivery['stage']}, "
-            f"{len(findings) or 'no'} findings",
+            f"findings: {len(findings)}",
         )
         told = findings[:ROWS_ON_A_TERMINAL] if console.is_terminal else findings
         rows = [

@@ -62,6 +62,10 @@ class StageEvent:
 Report = Callable[[StageEvent], None]
 
 
+def silent(_event: StageEvent) -> None:
+    """Report nothing."""
+
+
 @dataclass(frozen=True)
 class RunSummary:
     """Everything that a run did: stages done, and stages that failed with their problems."""
@@ -132,22 +136,25 @@ def awaits_model(clinic_id: str, settings: Settings | None = None) -> bool:
     return model.states.get(clinic_id) != state.name
 
 
-def run_clinic(clinic_id: str, settings: Settings, report: Report) -> tuple[StageEvent, ...]:
+def run_clinic(clinic_id: str, settings: Settings, report: Report = silent) -> tuple[StageEvent, ...]:
     """Take one clinic from receive to validate; a stage that fails ends it. Returns what was reported."""
     return run_stages(CLINIC_STAGES, clinic_id, settings, report)
 
 
-def run(settings: Settings, clinics: Sequence[str], report: Report) -> RunSummary:
-    """Run all stages: each clinic by itself, whatever becomes of the others, then the network."""
+def run(settings: Settings, clinics: Sequence[str] | None = None, report: Report = silent) -> RunSummary:
+    """Run all stages: each clinic (all by default) by itself, whatever becomes of the others, then the network.
+
+    ``ClinicOutcomesError`` where a mapping is wrong; what goes wrong in a stage is in the summary.
+    """
     events: list[StageEvent] = []
-    for clinic_id in clinics:
+    for clinic_id in clinic_ids(settings) if clinics is None else clinics:
         events.extend(run_clinic(clinic_id, settings, report))
     events.extend(run_stages(NETWORK_STAGES, None, settings, report))
     return RunSummary(tuple(events))
 
 
 def run_stages(
-    stages: Sequence[str], clinic_id: str | None, settings: Settings, report: Report
+    stages: Sequence[str], clinic_id: str | None, settings: Settings, report: Report = silent
 ) -> tuple[StageEvent, ...]:
     """Run some stages one after another, up to the first that fails. Returns what was reported."""
     events = []
