@@ -8,6 +8,7 @@ import itertools
 import json
 import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from html.parser import HTMLParser
 from pathlib import Path
@@ -357,3 +358,16 @@ def test_colours_have_enough_contrast() -> None:
     for text, ground in [*pairs, ("alert", "alert-wash"), ("alert", "paper")]:
         lighter, darker = sorted((luminance(colours[text]), luminance(colours[ground])), reverse=True)
         assert (lighter + 0.05) / (darker + 0.05) >= 4.5, (text, ground)
+
+
+def test_two_workers_at_once_make_one_release(tmp_path: Path) -> None:
+    build_marts(tmp_path, measures=MEASURES, figures=FIGURES)
+    settings = Settings(home=tmp_path)
+
+    def both_stages(_: int) -> str:
+        protect(settings)
+        return publish(settings).release_id
+
+    with ThreadPoolExecutor(4) as workers:
+        assert set(workers.map(both_stages, range(4))) == {"2024-03.1"}
+    assert sorted(path.name for path in (tmp_path / "releases").iterdir()) == ["2024-03.1", "latest"]

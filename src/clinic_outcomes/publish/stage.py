@@ -45,11 +45,14 @@ def publish(settings: Settings) -> PublishRecord:
         "reporting_period": released.reporting_period,
         "recipients": list(recipients),
     }
-    target = _existing(settings.releases, content)
-    while target is None:
-        _write_release(_next_folder(settings.releases, released.reporting_period), released, content)
-        # Another worker may have taken the number for other content; then there is a next number.
-        target = _existing(settings.releases, content)
+    while True:
+        # One look at what is there decides both: released already, or the next number. Where another worker takes that
+        # number first, this one's folder is dropped and it looks again.
+        taken = _releases(settings.releases, released.reporting_period)
+        target = _existing(taken, content)
+        if target is not None:
+            break
+        _write_release(settings.releases / f"{released.reporting_period}.{_next_number(taken)}", released, content)
     point_latest(target)
     return PublishRecord(release_id=target.name, build_id=released.build_id, recipients=recipients)
 
@@ -63,22 +66,24 @@ def publish_code() -> str:
 def _releases(folder: Path, period: str) -> list[Path]:
     """The releases of a period, in order of their numbers."""
     found = [path for path in folder.glob(f"{period}.*") if path.name.removeprefix(f"{period}.").isdigit()]
-    return sorted(found, key=lambda path: int(path.name.rpartition(".")[2]))
+    return sorted(found, key=_number)
 
 
-def _existing(folder: Path, content: dict[str, object]) -> Path | None:
+def _existing(releases: list[Path], content: dict[str, object]) -> Path | None:
     """The release that has this content, or None."""
-    for path in _releases(folder, str(content["reporting_period"])):
+    for path in releases:
         notes = path / "release.json"
         if notes.is_file() and json.loads(notes.read_text(encoding="utf-8")) == content:
             return path
     return None
 
 
-def _next_folder(folder: Path, period: str) -> Path:
-    taken = _releases(folder, period)
-    number = int(taken[-1].name.rpartition(".")[2]) if taken else 0
-    return folder / f"{period}.{number + 1}"
+def _next_number(releases: list[Path]) -> int:
+    return _number(releases[-1]) + 1 if releases else 1
+
+
+def _number(release: Path) -> int:
+    return int(release.name.rpartition(".")[2])
 
 
 def _write_release(target: Path, released: Released, content: dict[str, object]) -> None:
