@@ -8,19 +8,21 @@ Importing this module imports Great Expectations, which takes seconds: only ``va
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal
-
-os.environ["GX_ANALYTICS_ENABLED"] = "false"  # read once, while Great Expectations is imported
 
 import duckdb
 import great_expectations as gx
 import sqlalchemy
 from duckdb_engine import ConnectionWrapper
-from great_expectations.core import ExpectationSuiteValidationResult
-from great_expectations.data_context.types.base import ProgressBarsConfig
+from great_expectations.core import ExpectationSuiteValidationResult, ExpectationValidationResult
+from great_expectations.data_context.types.base import (
+    DataContextConfig,
+    InMemoryStoreBackendDefaults,
+    ProgressBarsConfig,
+)
+from great_expectations.datasource.fluent.interfaces import Batch
 from great_expectations.datasource.fluent.sql_datasource import SQLDatasource
 from great_expectations.exceptions.exceptions import GreatExpectationsError
 from great_expectations.execution_engine.sqlalchemy_execution_engine import SqlAlchemyExecutionEngine
@@ -30,7 +32,7 @@ from great_expectations.expectations.registry import get_expectation_impl
 from sqlalchemy.exc import SQLAlchemyError
 
 from clinic_outcomes.problems import ClinicOutcomesError
-from clinic_outcomes.validate.rules import Rule
+from clinic_outcomes.validate.rules import Rule, rule_problem
 
 EngineType = type[SqlAlchemyExecutionEngine]
 
@@ -40,19 +42,15 @@ class DuckDBExecutionEngine(SqlAlchemyExecutionEngine):
 
     @contextmanager
     def get_connection(self) -> Iterator[sqlalchemy.Connection]:
-        """The one connection; after an error its transaction is rolled back."""
+        """The one connection, in a new transaction.
+
+        What was asked before has been fetched by now, or has failed while being fetched; ending its transaction
+        frees the connection either way, and brings tables into sight that were made meanwhile.
+        """
         if self._connection is None:
             self._connection = self.engine.connect()
-        try:
-            yield self._connection
-        except Exception:
-            self._connection.rollback()
-            raise
-
-    def end_transaction(self) -> None:
-        """End the transaction that reading opened, so that tables made elsewhere come into sight."""
-        if self._connection is not None:
-            self._connection.rollback()
+        self._connection.rollback()
+        yield self._connection
 
 
 class DuckDBDatasource(SQLDatasource):
@@ -70,8 +68,12 @@ class Expectations:
     """Great Expectations over the tables of an open DuckDB. Keeps nothing on disk and sends nothing anywhere."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
-        context = gx.get_context(mode="ephemeral")
-        context.variables.progress_bars = ProgressBarsConfig(globally=False, metric_calculations=False)
+        config = DataContextConfig(
+            store_backend_defaults=InMemoryStoreBackendDefaults(),
+            analytics_enabled=False,
+            progress_bars=ProgressBarsConfig(globally=False, metric_calculations=False),
+        )
+        context = gx.get_context(mode="ephemeral", project_config=config)
         self._source = context.data_sources.add_duckdb(
             name="clinic_outcomes",
             connection_string="duckdb:///:memory:",
@@ -81,26 +83,67 @@ class Expectations:
             },
         )
 
-    def evaluate(self, table: str, rules: Sequence[Rule]) -> ExpectationSuiteValidationResult:
-        """Verdicts on the rows of ``resolved.<table>``: passed or not, without any value.
+    def evaluate(self, clinic_id: str, table: str, rules: Sequence[Rule]) -> ExpectationSuiteValidationResult:
+        """Verdicts on the rows of ``resolved.<table>``: held or broken, without any value.
 
-        Each result's expectation carries its rule's name in ``meta["rule"]``.
+        Each result's expectation carries its rule's name in ``meta["rule"]``. ``ClinicOutcomesError`` names the
+        rules that could not be evaluated at all; the texts of their errors, which can quote a value, are dropped.
         """
-        suite = gx.ExpectationSuite(name=table, expectations=[_expectation(rule) for rule in rules])
         try:
             with _quiet():
                 asset = self._source.add_query_asset(table, query=f"SELECT * FROM resolved.{table}")
                 batch = asset.add_batch_definition("in_force").get_batch()
-                result: ExpectationSuiteValidationResult = batch.validate(suite, result_format="BOOLEAN_ONLY")
+                result = _run(batch, table, rules)
+                unevaluated = [rule for rule in rules if _verdict(rule, result) is None]
+                # One rule that raises can leave others unevaluated, which ones by chance: ask each on its own.
+                faulty = [rule for rule in unevaluated if _verdict(rule, _run(batch, table, [rule])) is None]
         except (GreatExpectationsError, SQLAlchemyError) as error:
-            message = f"Great Expectations could not read table {table} ({type(error).__name__})"
+            message = f"clinic {clinic_id}: Great Expectations could not read table {table} ({type(error).__name__})"
             raise ClinicOutcomesError(message) from None
-        self._source.get_execution_engine().end_transaction()
+        if unevaluated:
+            raise ClinicOutcomesError(
+                [rule_problem(clinic_id, rule, "the rule could not be evaluated") for rule in faulty or unevaluated]
+            )
         return result
 
     def close(self) -> None:
         """Give up the connection."""
         self._source.get_execution_engine().close()
+
+
+def broken_rules(rules: Sequence[Rule], result: ExpectationSuiteValidationResult) -> list[Rule]:
+    """The rules that did not hold."""
+    return [rule for rule in rules if not _verdict(rule, result)]
+
+
+def _run(batch: Batch, table: str, rules: Sequence[Rule]) -> ExpectationSuiteValidationResult:
+    suite = gx.ExpectationSuite(name=table, expectations=[_expectation(rule) for rule in rules])
+    result = batch.validate(suite, result_format="BOOLEAN_ONLY")
+    # They come in the order of a set, which another process has otherwise.
+    result.results.sort(key=_rule_name)
+    return result
+
+
+def _verdict(rule: Rule, result: ExpectationSuiteValidationResult) -> bool | None:
+    """Whether the rule held; None where it, or a metric that it needs, raised."""
+    for each in result.results:
+        if _rule_name(each) == rule.rule:
+            return None if _raised(each.exception_info) else bool(each.success)
+    return None
+
+
+def _rule_name(result: ExpectationValidationResult) -> str:
+    config = result.expectation_config
+    return str((config.meta or {}).get("rule", "")) if config else ""
+
+
+def _raised(exception_info: object) -> bool:
+    """Whether anything was raised. The information is one entry, or one entry a metric."""
+    if not isinstance(exception_info, dict):
+        return False
+    if "raised_exception" in exception_info:
+        return bool(exception_info["raised_exception"])
+    return any(map(_raised, exception_info.values()))
 
 
 def _expectation(rule: Rule) -> Expectation:

@@ -8,18 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import duckdb
 
 from clinic_outcomes.contract import Table, load_contract
 from clinic_outcomes.database import quote_name, quote_text, write_parquet
-from clinic_outcomes.problems import ClinicOutcomesError, Problem
+from clinic_outcomes.problems import ClinicOutcomesError
 from clinic_outcomes.records import RuleCount
-from clinic_outcomes.validate.rules import Rule
-
-if TYPE_CHECKING:
-    from great_expectations.core import ExpectationSuiteValidationResult
+from clinic_outcomes.validate.rules import Rule, rule_problem
 
 
 def open_state(connection: duckdb.DuckDBPyConnection, resolved: Path, instruments: Path) -> frozenset[str]:
@@ -47,49 +43,6 @@ def open_state(connection: duckdb.DuckDBPyConnection, resolved: Path, instrument
     return frozenset(delivered)
 
 
-def broken_rules(clinic_id: str, rules: Sequence[Rule], result: ExpectationSuiteValidationResult) -> list[Rule]:
-    """The rules that did not hold. ``ClinicOutcomesError`` where one could not be evaluated at all.
-
-    The text of such an exception is dropped here: it can quote a value.
-    """
-    verdicts = {
-        each.expectation_config.meta["rule"]: each
-        for each in result.results
-        if each.expectation_config and each.expectation_config.meta
-    }
-    failed = []
-    problems = []
-    for rule in rules:
-        verdict = verdicts.get(rule.rule)
-        if verdict is None or _raised(verdict.exception_info):
-            problems.append(_cannot(clinic_id, rule, "the rule could not be evaluated"))
-        elif not verdict.success:
-            failed.append(rule)
-    if problems:
-        raise ClinicOutcomesError(problems)
-    return failed
-
-
-def _raised(exception_info: object) -> bool:
-    """Whether an expectation, or any metric it needs, raised. Its two shapes: flat, or one entry a metric."""
-    if not isinstance(exception_info, dict) or not exception_info:
-        return False
-    if "raised_exception" in exception_info:
-        return bool(exception_info["raised_exception"])
-    return any(_raised(each) for each in exception_info.values())
-
-
-def _cannot(clinic_id: str, rule: Rule, message: str) -> Problem:
-    return Problem(
-        rule=rule.rule,
-        message=message,
-        clinic=clinic_id,
-        table=rule.table,
-        column=rule.columns[0],
-        advice="This is a fault of the rule, not of the delivery: correct it in expectations/.",
-    )
-
-
 def find_rows(
     connection: duckdb.DuckDBPyConnection,
     clinic_id: str,
@@ -114,7 +67,7 @@ def find_rows(
                 f"SELECT file_row_number, list(rule ORDER BY rule) FROM ({found}) GROUP BY file_row_number"
             )
         except duckdb.Error:
-            problem = _cannot(clinic_id, broken[0], "the rows that break the table's rules could not be found")
+            problem = rule_problem(clinic_id, broken[0], "the rows that break the table's rules could not be found")
             raise ClinicOutcomesError([problem]) from None
     rows: dict[str, int] = dict(
         connection.execute(
@@ -124,7 +77,7 @@ def find_rows(
     disagreeing = [rule for rule in broken if rule.rule not in rows]
     if disagreeing:
         message = "Great Expectations found the rule broken, but its SQL finds no row"
-        raise ClinicOutcomesError([_cannot(clinic_id, rule, message) for rule in disagreeing])
+        raise ClinicOutcomesError([rule_problem(clinic_id, rule, message) for rule in disagreeing])
     return [
         RuleCount(rule=rule.rule, table=table.name, column=rule.columns[0], rows=rows.get(rule.rule, 0))
         for rule in rules

@@ -26,7 +26,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from clinic_outcomes.contract import Contract, load_contract
 from clinic_outcomes.database import quote_name, quote_text
 from clinic_outcomes.mapping.reading import IDENTIFIER, Mistakes, read_yaml
-from clinic_outcomes.problems import ClinicOutcomesError
+from clinic_outcomes.problems import ClinicOutcomesError, Problem
 from clinic_outcomes.settings import Settings
 
 ACROSS_TABLES = "across_tables.yml"
@@ -35,7 +35,7 @@ Severity = Literal["critical", "warning"]
 _ACCEPTED_TABLE = re.compile(r"\baccepted\.([a-z_]+)")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Rule:
     """One rule on the rows of one table. ``advice`` tells the clinic's staff what to do about a row that breaks it."""
 
@@ -102,6 +102,18 @@ def advice_for(rule: str, table: str, settings: Settings) -> str:
         if (known.rule, known.table) == (rule, table):
             return known.advice
     raise KeyError(f"{table}.{rule}")
+
+
+def rule_problem(clinic_id: str, rule: Rule, message: str) -> Problem:
+    """A fault of the rule itself, met while validating a clinic."""
+    return Problem(
+        rule=rule.rule,
+        message=message,
+        clinic=clinic_id,
+        table=rule.table,
+        column=rule.columns[0],
+        advice="This is a fault of the rule, not of the delivery: correct it in expectations/.",
+    )
 
 
 def _rule_files(contract: Contract, folder: Path) -> list[tuple[Path, str | None]]:

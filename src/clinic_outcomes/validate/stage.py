@@ -48,7 +48,7 @@ def validate(clinic_id: str, settings: Settings, state_id: str | None = None) ->
 def _validate_state(clinic_id: str, folder: Path, settings: Settings) -> ValidateRecord:
     # Great Expectations takes seconds to import, and a state that is validated already does without it.
     from clinic_outcomes.validate.data_docs import write_data_docs
-    from clinic_outcomes.validate.duckdb_engine import Expectations
+    from clinic_outcomes.validate.duckdb_engine import Expectations, broken_rules
 
     resolved = ledger.read(folder / "resolved" / "resolve.json", ResolveRecord)
     rules = load_rules(settings)
@@ -67,9 +67,9 @@ def _validate_state(clinic_id: str, folder: Path, settings: Settings) -> Validat
             if table.name not in delivered:
                 continue
             applicable = [r for r in rules if r.table == table.name and delivered.issuperset(r.only_if_delivered)]
-            result = expectations.evaluate(table.name, applicable)
+            result = expectations.evaluate(clinic_id, table.name, applicable)
             results.append(result)
-            broken = quarantine.broken_rules(clinic_id, applicable, result)
+            broken = broken_rules(applicable, result)
             counts += quarantine.find_rows(connection, clinic_id, table, applicable, broken)
             quarantine.write_rows(connection, table, accepted, set_apart)
             quarantined.update(quarantine.count_rows(connection, table))
