@@ -81,13 +81,13 @@ def test_a_column_s_name_is_only_a_name(tmp_path: Path) -> None:
     assert "DROP" not in record.model_dump_json()
 
 
-def test_a_cell_of_a_hundred_thousand_characters_and_a_row_of_a_thousand_columns(tmp_path: Path) -> None:
+def test_a_cell_of_a_hundred_thousand_characters_and_a_row_of_three_hundred_columns(tmp_path: Path) -> None:
     settings = make_settings(tmp_path)
     long = PEOPLE.replace("red", "x" * 100_000)
     deliver(settings.landing / CLINIC / "long", {"people.csv": long}, CLINIC, rows={"people.csv": 3})
-    wide = as_csv([[*PEOPLE.splitlines()[0].split(","), *(f"c{n}" for n in range(1000))]])
+    wide = as_csv([[*PEOPLE.splitlines()[0].split(","), *(f"c{n}" for n in range(300))]])
     deliver(settings.landing / CLINIC / "wide", FILES | {"people.csv": wide, "drugs.csv": DRUGS}, CLINIC, sequence=2)
     assert [record.received for record in receive(CLINIC, settings)] == [True, True]
     first, second = admit(CLINIC, settings)
     assert [problem.rule for problem in first.problems] == ["free_text"]
-    assert [problem.rule for problem in second.problems] == ["column_unknown"] * 1000
+    assert [problem.rule for problem in second.problems] == ["column_unknown"] * 300

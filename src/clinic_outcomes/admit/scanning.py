@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import duckdb
@@ -25,8 +25,10 @@ def scan_file(
     system = clinic.system
     header = read_header(path, system)
     rows = present_values(read_rows_sql(path, system, header), header, system.missing)
-    problems = _check_header(connection, header, system.allowed_columns(source))
-    told = _tellable(connection, header, system.allowed_columns(source))
+    allowed = system.allowed_columns(source)
+    broken = _rules_of_names(connection, [name for name in header if name not in allowed])
+    told = _tellable(header, allowed, broken)
+    problems = _check_header(header, allowed, broken, told)
 
     keys, columns = key_scans(system, source, header), column_scans(clinic, source, header)
     counts = _count_suspicious(connection, rows, [*keys, *columns])
@@ -66,30 +68,33 @@ def _problem(
 
 
 def _check_header(
-    connection: duckdb.DuckDBPyConnection, header: Sequence[str], allowed: Sequence[str]
+    header: Sequence[str], allowed: Sequence[str], broken: Mapping[str, list[str]], told: set[str]
 ) -> list[Problem]:
-    told = _tellable(connection, header, allowed)
     problems = [_problem("column_missing", (name,), None, None, HEADER_LINE) for name in allowed if name not in header]
     for position, name in enumerate(header, start=1):
         shown = (name,) if name in told else ()
-        rules = [] if name in allowed else ["column_unknown", *_value_rules_of(connection, name)]
+        rules = ["column_unknown", *broken[name]] if name in broken else []
         rules += ["column_name_like"] if is_name_like(name) else []
         problems += [_problem(rule, shown, None, None, HEADER_LINE, position) for rule in rules]
     return problems
 
 
-def _tellable(connection: duckdb.DuckDBPyConnection, header: Sequence[str], allowed: Sequence[str]) -> set[str]:
+def _tellable(header: Sequence[str], allowed: Sequence[str], broken: Mapping[str, list[str]]) -> set[str]:
     """Names of the header that may be told: the mapping's, and others that surely are no values."""
-    unknown = [name for name in header if name not in allowed] if is_a_header(header, allowed) else []
-    plain = {name for name in unknown if looks_like_a_column(name) and not _value_rules_of(connection, name)}
-    return plain | (set(header) & set(allowed))
+    told = set(header) & set(allowed)
+    if is_a_header(header, allowed):
+        told |= {name for name, rules in broken.items() if looks_like_a_column(name) and not rules}
+    return told
 
 
-def _value_rules_of(connection: duckdb.DuckDBPyConnection, text: str) -> list[str]:
-    """Rules that a single text breaks."""
+def _rules_of_names(connection: duckdb.DuckDBPyConnection, names: Sequence[str]) -> dict[str, list[str]]:
+    """Rules of values that each of some names breaks: without a header, the first row's values stand in its place."""
     flags = ", ".join(f"({predicate})" for predicate in VALUE_RULES.values())
-    row = connection.execute(f"SELECT {flags} FROM (SELECT {plain_text('?')} AS text)", [text]).fetchone() or ()
-    return [rule for rule, broken in zip(VALUE_RULES, row, strict=True) if broken]
+    rows = connection.execute(
+        f"SELECT name, {flags} FROM (SELECT name, {plain_text('name')} AS text FROM (SELECT unnest(?) AS name))",
+        [list(names)],
+    ).fetchall()
+    return {name: [rule for rule, broken in zip(VALUE_RULES, found, strict=True) if broken] for name, *found in rows}
 
 
 def _count_suspicious(connection: duckdb.DuckDBPyConnection, rows: str, scans: Iterable[Scan]) -> list[int]:
