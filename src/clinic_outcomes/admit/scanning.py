@@ -89,6 +89,8 @@ def _tellable(header: Sequence[str], allowed: Sequence[str], broken: Mapping[str
 
 def _rules_of_names(connection: duckdb.DuckDBPyConnection, names: Sequence[str]) -> dict[str, list[str]]:
     """Rules of values that each of some names breaks: without a header, the first row's values stand in its place."""
+    if not names:
+        return {}
     flags = ", ".join(f"({predicate})" for predicate in VALUE_RULES.values())
     rows = connection.execute(
         f"SELECT name, {flags} FROM (SELECT name, {plain_text('name')} AS text FROM (SELECT unnest(?) AS name))",
