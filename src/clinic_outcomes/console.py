@@ -18,8 +18,11 @@ ROWS_ON_A_TERMINAL = 200
 
 
 def plain(console: Console, line: str) -> None:
-    """Print one line as it is: neither wrapped, nor coloured, nor read as markup."""
-    console.print(line, markup=False, highlight=False, soft_wrap=True)
+    """Print one line as it is: neither wrapped, nor coloured, nor read as markup, its tabs kept."""
+    if console.is_terminal:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    else:
+        console.file.write(f"{line}\n")
 
 
 def show_problems(problems: Iterable[Problem], console: Console | None = None) -> None:
