@@ -112,10 +112,8 @@ def write_accepted(table: Table, clinic_id: str, rows: list[dict[str, str | None
                 "source_line": str(line),
             }
             values = row | lineage
-            connection.execute(
-                f"INSERT INTO accepted ({', '.join(map(quote_name, values))}) VALUES ({', '.join('?' for _ in values)})",
-                list(values.values()),
-            )
+            names, places = ", ".join(map(quote_name, values)), ", ".join("?" for _ in values)
+            connection.execute(f"INSERT INTO accepted ({names}) VALUES ({places})", list(values.values()))
         connection.execute(f"COPY accepted TO {quote_text(target)} (FORMAT parquet)")
 
 
