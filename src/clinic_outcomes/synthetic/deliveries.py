@@ -8,10 +8,22 @@ from typing import Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from clinic_outcomes.contract import UNMAPPED
+from clinic_outcomes.contract import UNMAPPED, load_contract
 from clinic_outcomes.mapping import System
 from clinic_outcomes.records import RowAccount
-from clinic_outcomes.synthetic.columns import MISSING, Indices, Mask, Rows, code_positions, length, stack, take, where
+from clinic_outcomes.synthetic.columns import (
+    MISSING,
+    Indices,
+    Keys,
+    Mask,
+    Rows,
+    code_positions,
+    key_space,
+    length,
+    stack,
+    take,
+    where,
+)
 from clinic_outcomes.synthetic.programme import Programme
 from clinic_outcomes.synthetic.treatment import MINUTE_UNITS
 from clinic_outcomes.synthetic.world import World
@@ -19,6 +31,8 @@ from clinic_outcomes.synthetic.world import World
 ITEMS = "assessment_item"
 LOOKUPS = ("organisation", "site")
 """Small tables without a person, delivered whole every time."""
+CORRECTED = {"session": "recovery_minutes", ITEMS: "item_value"}
+"""Tables of which some rows are restated later, and the column that is corrected."""
 DELETABLE = ("adverse_event", "medication")
 """Tables that no other refers to: a row of theirs can be deleted alone."""
 DATE_COLUMNS = (("patient", "intake_day"), ("session", "session_day"))
@@ -109,7 +123,7 @@ def make_exports(
     first = _as_of(world, periods[0].last_day)
     for table, positions in plants.deleted.items():
         final[table] = take(final[table], ~np.isin(final[table]["_row"], positions))
-    start = _first_delivery(rng, world, first, programme, plants, periods[0])
+    start = _first_delivery(rng, world, first, system, programme, plants, periods[0])
     deliveries = [start]
     if len(periods) > 1:
         deliveries.append(_delta(first, final, plants, periods[-1]))
@@ -186,7 +200,7 @@ def _choose(
     corrected: dict[str, Indices] = {}
     if plant.corrections and len(periods) > 1:
         deleted = {t: some(t) for t in DELETABLE if t in free and _can_delete(system, t)}
-        corrected = {t: some(t) for t in ("session", ITEMS) if t in free}
+        corrected = {t: some(t) for t, column in CORRECTED.items() if column in world.tables.get(t, {})}
     if not plant.defects:
         return _Plants(deleted, corrected)
     unmapped = 0
@@ -213,6 +227,7 @@ def _first_delivery(
     rng: np.random.Generator,
     world: World,
     first: dict[str, Rows],
+    system: System,
     programme: Programme,
     plants: _Plants,
     period: Period,
@@ -227,7 +242,7 @@ def _first_delivery(
         spoiled = np.isin(items["_row"], plants.out_of_range)
         items["item_value"] = np.where(spoiled, highest[form] + 1, items["item_value"]).astype(np.int32)
         orphans = take(items, np.arange(plants.orphans))
-        orphans["assessment_id"] = rng.permuted(orphans["assessment_id"] ^ np.uint64(2**40 - 1))
+        orphans["assessment_id"] = _keys_of_nothing(rng, system, world, plants.orphans)
         tables[ITEMS] = stack([items, orphans])
     for table, positions in plants.repeated.items():
         again = take(tables[table], np.isin(first[table]["_row"], positions).nonzero()[0])
@@ -248,13 +263,19 @@ def _first_delivery(
     )
 
 
+def _keys_of_nothing(rng: np.random.Generator, system: System, world: World, count: int) -> Keys:
+    """Keys of questionnaires that do not exist."""
+    space = key_space(system, load_contract().tables["assessment"].column("assessment_id"))
+    drawn = space.draw(rng, 2 * count)
+    return drawn[~np.isin(drawn, world.tables["assessment"]["assessment_id"])][:count]
+
+
 def _with_mistake(table: str, rows: Rows, positions: Indices) -> Rows:
     """Rows as first delivered, before their correction: another recovery time, or a blank answer."""
-    spoiled = np.isin(rows["_row"], positions)
-    if table == ITEMS:
-        return rows | {"item_value": where(~spoiled, rows["item_value"])}
-    longer = rows["recovery_minutes"] + 60 * MINUTE_UNITS
-    return rows | {"recovery_minutes": np.where(spoiled, longer, rows["recovery_minutes"]).astype(np.int32)}
+    column = CORRECTED[table]
+    spoiled = np.isin(rows["_row"], positions) & (rows[column] != MISSING)
+    mistaken = MISSING if table == ITEMS else rows[column] + 60 * MINUTE_UNITS
+    return rows | {column: np.where(spoiled, mistaken, rows[column]).astype(np.int32)}
 
 
 def _delta(first: dict[str, Rows], final: dict[str, Rows], plants: _Plants, period: Period) -> Delivery:

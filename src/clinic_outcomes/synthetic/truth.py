@@ -142,6 +142,8 @@ latest AS (
 SELECT
     count(baseline.points) AS pcl_5_baseline_patients,
     coalesce(sum(baseline.points), 0)::BIGINT AS pcl_5_all_baseline_points,
+    count(latest.points) AS pcl_5_last_patients,
+    coalesce(sum(latest.points), 0)::BIGINT AS pcl_5_all_last_points,
     count(baseline.points + latest.points) AS pcl_5_paired_patients,
     coalesce(sum(baseline.points) FILTER (latest.points IS NOT NULL), 0)::BIGINT AS pcl_5_paired_baseline_points,
     coalesce(sum(latest.points) FILTER (baseline.points IS NOT NULL), 0)::BIGINT AS pcl_5_paired_last_points

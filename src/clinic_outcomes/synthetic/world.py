@@ -67,10 +67,11 @@ def draw_world(
     tables |= draw_history(rng, people, population)
     treatment = draw_treatment(rng, people, programme, population)
     tables["adverse_event"] = draw_events(rng, people, treatment, programme, population)
-    answers = draw_questionnaires(rng, people, treatment, programme, population)
     tables |= {"course": treatment.course, "session": treatment.session, "disposition": treatment.disposition}
-    tables |= {"assessment": answers.assessment, "assessment_item": answers.assessment_item}
-    tables["escalation"] = answers.escalation
+    if programme.questionnaires:
+        answers = draw_questionnaires(rng, people, treatment, programme, population)
+        tables |= {"assessment": answers.assessment, "assessment_item": answers.assessment_item}
+        tables["escalation"] = answers.escalation
     tables |= _sites(rng, tables["session"], people.arrival, count)
     for table in ("patient", "referral"):
         tables[table]["_patient"] = np.arange(count)
@@ -111,8 +112,11 @@ def _sites(rng: np.random.Generator, session: Rows, arrival: Integers, people: i
 def _set_first_days(tables: dict[str, Rows]) -> None:
     tables["patient"]["_from"] = np.zeros(length(tables["patient"]), dtype=np.int32)
     for table, column in FIRST_DAYS.items():
-        tables[table]["_from"] = tables[table][column]
-    tables["assessment_item"]["_from"] = tables["assessment"]["_from"][tables["assessment_item"]["_assessment"]]
+        if table in tables:
+            tables[table]["_from"] = tables[table][column]
+    if "assessment_item" in tables:
+        items = tables["assessment_item"]
+        items["_from"] = tables["assessment"]["_from"][items["_assessment"]]
 
 
 def _set_service_periods(tables: dict[str, Rows], arrival: Integers) -> None:
