@@ -1,7 +1,7 @@
 """Great Expectations on DuckDB: every expectation runs as SQL where the rows are, and no row leaves the database.
 
 Great Expectations closes its connection before it fetches from it, which ends a DuckDB result. The engine here
-keeps one connection, and rolls back after an error, since DuckDB refuses all work in a failed transaction.
+keeps one connection, and asks each query in a new transaction, since DuckDB refuses all work in a failed one.
 Importing this module imports Great Expectations, which takes seconds: only ``validate`` itself does so.
 """
 
