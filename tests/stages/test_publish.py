@@ -371,3 +371,22 @@ def test_two_workers_at_once_make_one_release(tmp_path: Path) -> None:
     with ThreadPoolExecutor(4) as workers:
         assert set(workers.map(both_stages, range(4))) == {"2024-03.1"}
     assert sorted(path.name for path in (tmp_path / "releases").iterdir()) == ["2024-03.1", "latest"]
+
+
+def test_a_wide_breakdown_is_continued_in_another_table(tmp_path: Path) -> None:
+    names = [f"measure_{number}" for number in range(5)]
+    measures = "measure | section | sort_order | label | figure_type | unit | contributors\n" + "\n".join(
+        f"{name} | safety | {number} | {name} | count | events | event" for number, name in enumerate(names)
+    )
+    figures = "measure | clinic_id | dimension | category | numerator | denominator | patients | clinics\n" + "\n".join(
+        f"{name} | {clinic} | severity | mild | 500 | - | 500 | {clinics}"
+        for name in names
+        for clinic, clinics in (("alder", 1), ("network", 3))
+    )
+    release = _release(tmp_path, measures=measures, figures=figures)
+    page = Page((release / "alder" / "index.html").read_text(encoding="utf-8"))
+    tables = [values["id"] for tag, values in page.tags if tag == "table"]
+    assert tables == ["safety-severity", "safety-severity-2", "coverage-table"]
+    assert sorted(figure for figure, _ in page.drawn) == sorted(
+        f"{name}/{clinic}/severity/mild" for name in names for clinic in ("alder", "network")
+    )

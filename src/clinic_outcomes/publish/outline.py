@@ -60,6 +60,8 @@ class Outline(_Part):
     headline: tuple[str, ...]
     comparison: tuple[str, ...]
     rows_kept_out: str
+    column_names: dict[str, str] = {}
+    """Short names of measures for column headings, beside a caption that says what the table is about."""
     sections: tuple[OutlinedSection, ...]
     dimensions: tuple[OutlinedDimension, ...]
 

@@ -10,6 +10,9 @@ from clinic_outcomes.publish.outline import Outline, OutlinedDimension, Outlined
 from clinic_outcomes.publish.released import NETWORK, Figure, Measure, Released, ReportedClinic
 from clinic_outcomes.publish.wording import Cell, category_label, draw, plain
 
+MEASURES_A_TABLE = {1: 6, 2: 3}
+"""Most measures side by side, by the number of figures each has a row (the network's; a clinic's and the network's)."""
+
 
 @dataclass(frozen=True)
 class Heading:
@@ -155,7 +158,7 @@ class Composer:
         in_funnel = {name for step in outlined.funnel for name in (step.count, step.share)}
         others = [measure for measure in measures if measure.measure not in in_funnel]
         tables = [self._funnel(outlined), self._overall(outlined, others)]
-        tables += [self._by(outlined, measures, name) for name in ordered]
+        tables += [table for name in ordered for table in self._by(outlined, measures, name)]
         return Section(
             outlined.section.replace("_", "-"),
             outlined.title,
@@ -169,6 +172,9 @@ class Composer:
 
     def _scope_headings(self) -> tuple[Heading, ...]:
         return (Heading("Network"),) if self.recipient == NETWORK else (Heading("This clinic"), Heading("Network"))
+
+    def _column(self, measure: Measure) -> Heading:
+        return Heading(self.outline.column_names.get(measure.measure, measure.label), measure.measure, measure.unit)
 
     def _overall(self, outlined: OutlinedSection, measures: Sequence[Measure]) -> Table | None:
         """All figures of a section that are not broken down: one row a measure."""
@@ -227,34 +233,48 @@ class Composer:
             for row, count in zip(rows, counts, strict=True)
         ]
 
-    def _by(self, outlined: OutlinedSection, measures: Sequence[Measure], dimension: str) -> Table | None:
-        """The figures of a section that are broken down by a dimension: one row a category."""
+    def _by(self, outlined: OutlinedSection, measures: Sequence[Measure], dimension: str) -> list[Table]:
+        """The figures of a section broken down by a dimension, in as many tables as it takes to keep each readable."""
         having = self._having(measures, dimension)
-        if not having:
-            return None
+        described = self.dimensions.get(dimension)
+        categories = self._categories(having, dimension, described) if having else []
+        return [
+            self._breakdown(outlined, part, dimension, categories, number)
+            for number, part in enumerate(_parts(having, MEASURES_A_TABLE[len(self.scopes)]))
+        ]
+
+    def _breakdown(
+        self,
+        outlined: OutlinedSection,
+        measures: Sequence[Measure],
+        dimension: str,
+        categories: Sequence[str],
+        number: int,
+    ) -> Table:
+        """One table of a breakdown: a row a category; ``number`` counts the tables of this breakdown from 0."""
         described = self.dimensions.get(dimension)
         title = described.title if described else plain(dimension)
         rows = tuple(
             Row(
                 Heading(category_label(described, category)),
-                tuple(self._cell(m, scope, dimension, category) for m in having for scope in self.scopes),
+                tuple(self._cell(m, scope, dimension, category) for m in measures for scope in self.scopes),
             )
-            for category in self._categories(having, dimension, described)
+            for category in categories
         )
-        headings = tuple(Heading(m.label, m.measure, m.unit) for m in having)
+        headings = tuple(self._column(m) for m in measures)
         grouped = self.recipient != NETWORK
         return Table(
-            identifier=f"{outlined.section}-{dimension}".replace("_", "-"),
-            caption=f"{outlined.title}: by {title[:1].lower()}{title[1:]}",
+            identifier=f"{outlined.section}-{dimension}{f'-{number + 1}' if number else ''}".replace("_", "-"),
+            caption=f"{outlined.title}: by {title[:1].lower()}{title[1:]}{', continued' if number else ''}",
             stub=title,
             columns=self._scope_headings() if grouped else headings,
             groups=headings if grouped else (),
             rows=rows,
             reading=_reading(
                 [
-                    (row.heading.text, m.label, row.cells[i * len(self.scopes)])
+                    (row.heading.text, heading.text, row.cells[i * len(self.scopes)])
                     for row in rows
-                    for i, m in enumerate(having)
+                    for i, heading in enumerate(headings)
                 ]
             ),
         )
@@ -292,12 +312,18 @@ class Composer:
             identifier="comparison-clinics",
             caption="Main figures of each clinic",
             stub="Clinic",
-            columns=tuple(Heading(m.label, m.measure, m.unit) for m in measures),
+            columns=tuple(self._column(m) for m in measures),
             rows=rows,
             reading=_reading(
                 [(row.heading.text, m.label, c) for row in rows for m, c in zip(measures, row.cells, strict=True)]
             ),
         )
+
+
+def _parts(measures: Sequence[Measure], most: int) -> list[Sequence[Measure]]:
+    """Measures in as few parts as possible, of at most ``most`` and nearly the same length."""
+    count = -(-len(measures) // most)
+    return [measures[len(measures) * i // count : len(measures) * (i + 1) // count] for i in range(count)]
 
 
 def _reading(candidates: Iterable[tuple[str, str, Cell]]) -> str:
