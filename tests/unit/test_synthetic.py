@@ -18,7 +18,8 @@ import pytest
 
 from clinic_outcomes.problems import ClinicOutcomesError
 from clinic_outcomes.settings import Settings
-from clinic_outcomes.synthetic import GenerateRecord, Plant, generate
+from clinic_outcomes.synthetic import GenerateRecord, Plant, generate, generating
+from clinic_outcomes.synthetic.programme import Spread, load_population
 
 CEDARLINE = ("harbor_light", "juniper_ridge", "mesa_verde_wellness")
 BRIGHTWELL = ("northfold", "silver_birch")
@@ -255,6 +256,12 @@ def test_timing_and_ranges_hold(clean: World) -> None:
         "WHERE (serious = 'yes') <> (seriousness_criteria IS NOT NULL)",
         "answers out of range": "SELECT * FROM {assessment_item} JOIN {assessment} USING (assessment_id) "
         "WHERE item_value NOT BETWEEN 0 AND CASE instrument WHEN 'pcl_5' THEN 4 ELSE 3 END",
+        "event of no session": "SELECT * FROM {adverse_event} ANTI JOIN {session} USING (session_id) "
+        "WHERE session_id IS NOT NULL",
+        "event after the end of observation": "SELECT * FROM {adverse_event} JOIN {patient} USING (patient_id) "
+        "WHERE greatest(onset_day, end_day) > observed_through_day",
+        "assessment after the end of observation": "SELECT * FROM {assessment} JOIN {patient} USING (patient_id) "
+        "WHERE assessed_day > observed_through_day",
         "answers of nobody": "SELECT * FROM {assessment_item} ANTI JOIN {assessment} USING (assessment_id)",
         "disposition before the last session": "SELECT * FROM {disposition} d JOIN {session} USING (course_id) "
         "WHERE disposition_day < session_day",
@@ -461,8 +468,6 @@ def test_writes_any_system_from_its_mapping(small: Settings) -> None:
 
     people, plans, days = rows("people_1.tsv"), rows("plans_1.tsv"), rows("days_1.tsv")
     assert {row["remark"] for row in people} == {""}
-    # No top code, so nobody is delivered as 90 or over.
-    assert max(int(row["years"]) for row in people) <= 89
     assert all(re.fullmatch("[0-9]{12}", row["person"]) for row in people)
     assert all(re.fullmatch("C-[0-9a-f]{12}", row["plan"]) for row in plans)
     assert all(re.fullmatch("S[0-9a-f]{20}", row["day"]) for row in days)
@@ -478,6 +483,25 @@ def test_writes_any_system_from_its_mapping(small: Settings) -> None:
         ("iv_ketamine", None)
     ]
     assert sorted(path.stem for path in truth.iterdir()) == ["course", "patient", "session"]
+
+
+@pytest.fixture
+def old_people(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everybody referred is from 80 to 95 years old."""
+    population = load_population()
+    ages = Spread(mean=89, sd=3, minimum=80, maximum=95)
+    monkeypatch.setattr(generating, "load_population", lambda: population.model_copy(update={"age_years": ages}))
+
+
+@pytest.mark.usefixtures("old_people")
+def test_ages_of_90_and_over_are_delivered_top_coded_or_not_at_all(tmp_path: Path, small: Settings) -> None:
+    old = make(tmp_path / "old", 60, 1)
+    ages = Counter(row["age_years"] for row in old.read("juniper_ridge", "000001-full", "patients"))
+    assert ages["90+"] > 2
+    assert all(int(age) < 90 for age in ages if age != "90+")
+    generate(small.landing, 60, 1, small)
+    lines = (small.landing / "one" / "000001-full" / "people_1.tsv").read_text().splitlines()[1:]
+    assert max(int(line.split("\t")[1]) for line in lines) == 89
 
 
 def test_key_patterns_of_other_forms_are_refused(small: Settings) -> None:

@@ -1,0 +1,39 @@
+"""Time and memory of the generator: ``python benchmarks/generate.py [PATIENTS]``.
+
+135,000 people referred give about ten million answers. The bar: under 60 s of wall time on two cores, under 4 GB.
+"""
+
+from __future__ import annotations
+
+import resource
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from clinic_outcomes.settings import Settings
+from clinic_outcomes.synthetic import generate
+
+PATIENTS = 135_000
+
+
+def main() -> None:
+    """Generate into a temporary folder and print what it took."""
+    patients = int(sys.argv[1]) if len(sys.argv) > 1 else PATIENTS
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder)
+        began = time.perf_counter()
+        record = generate(home / "landing", patients, 1, Settings(home=home), report=print)
+        seconds = time.perf_counter() - began
+        size = sum(path.stat().st_size for path in home.rglob("*") if path.is_file())
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    print(f"answers        {sum(clinic.answers for clinic in record.clinics):>14,}")
+    print(f"rows           {sum(clinic.rows for clinic in record.clinics):>14,}")
+    print(f"bytes written  {size:>14,}")
+    print(f"wall seconds   {seconds:>14.1f}")
+    print(f"CPU seconds    {used.ru_utime + used.ru_stime:>14.1f}")
+    print(f"peak memory MB {used.ru_maxrss / 1024:>14.0f}")
+
+
+if __name__ == "__main__":
+    main()
