@@ -2,10 +2,12 @@
 
 import csv
 import hashlib
+import itertools
 import json
 import re
 import shutil
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -113,28 +115,64 @@ def test_what_was_planted_is_what_the_marts_hold(settings: Settings) -> None:
             assert planted == counted, (clinic, table)
 
 
+COUNTS = {
+    "patients_referred": "referred",
+    "patients_contacted": "contacted",
+    "patients_consulted": "consulted",
+    "patients_candidate": "candidates",
+    "patients_treated": "treated",
+    "sessions_given": "sessions",
+    "patients_with_pcl_5_baseline": "pcl_5_baseline_patients",
+    "patients_with_pcl_5_pair": "pcl_5_paired_patients",
+    "adverse_events": "treatment_emergent_events",
+    "patients_with_any_event": "patients_with_treatment_emergent_events",
+    "serious_adverse_events": "serious_treatment_emergent_events",
+}
+MEANS = {
+    "infusion_minutes_mean": ("infusion_minutes", "sessions_with_infusion_minutes"),
+    "recovery_minutes_mean": ("recovery_minutes", "sessions_with_recovery_minutes"),
+    "events_per_patient": ("treatment_emergent_events", "treated"),
+    "events_per_session": ("treatment_emergent_events", "sessions"),
+}
+
+
 def test_what_was_planted_is_what_the_figures_count(settings: Settings, truth: dict[str, Any]) -> None:
     figures = {
-        (clinic, measure): value
-        for clinic, measure, value in duckdb.execute(
-            f"SELECT clinic_id, measure, value FROM '{settings.marts}/latest/release/agg_figures.parquet' WHERE dimension = ''"
+        (clinic, measure): (numerator, denominator)
+        for clinic, measure, numerator, denominator in duckdb.execute(
+            "SELECT clinic_id, measure, numerator, denominator "
+            f"FROM '{settings.marts}/latest/release/agg_figures.parquet' WHERE dimension = ''"
         ).fetchall()
     }
-    names = {
-        "referred": "patients_referred",
-        "contacted": "patients_contacted",
-        "consulted": "patients_consulted",
-        "treated": "patients_treated",
-        "sessions": "sessions",
-        "adverse_events": "adverse_events",
-        "patients_with_adverse_event": "patients_with_adverse_event",
-    }
-    assert len(truth["clinics"]) == 5
-    for clinic, counts in truth["clinics"].items():
-        for planted, measure in names.items():
-            assert figures[clinic, measure] == counts[planted], (clinic, measure)
-    for planted, measure in names.items():
-        assert figures["network", measure] == sum(counts[planted] for counts in truth["clinics"].values()), measure
+    planted: dict[str, dict[str, Any]] = dict(truth["clinics"])
+    names = {name for name in [*COUNTS.values(), *itertools.chain(*MEANS.values())]}
+    names |= {"pcl_5_paired_last_points", "pcl_5_paired_baseline_points"}
+    planted["network"] = {name: sum(Decimal(c[name]) for c in truth["clinics"].values()) for name in names}
+    assert len(planted) == 6
+    for clinic, counts in planted.items():
+        for measure, name in COUNTS.items():
+            assert figures[clinic, measure][0] == Decimal(counts[name]), (clinic, measure)
+        for measure, (total, people) in MEANS.items():
+            assert figures[clinic, measure] == (Decimal(counts[total]), Decimal(counts[people])), (clinic, measure)
+        change = Decimal(counts["pcl_5_paired_last_points"]) - Decimal(counts["pcl_5_paired_baseline_points"])
+        assert figures[clinic, "pcl_5_change"] == (change, Decimal(counts["pcl_5_paired_patients"])), clinic
+        assert change < 0
+
+
+def test_planted_defects_end_where_they_should(settings: Settings, truth: dict[str, Any]) -> None:
+    checked = 0
+    for delivery in status(settings)["deliveries"]:
+        if delivery["state"] != "accepted":
+            continue
+        clinic, sequence = delivery["clinic"], int(delivery["delivery"][:6])
+        planted = next(d for d in truth["clinics"][clinic]["deliveries"] if d["export_sequence"] == sequence)
+        for line in planted["account"]:
+            found = delivery["tables"][line["table"]]
+            assert {part: found[part] for part in ("delivered", *PARTS)} == {
+                part: line[part] for part in ("delivered", *PARTS)
+            }, (clinic, sequence, line["table"])
+            checked += line["quarantined"] > 0 or line["duplicate"] > 0
+    assert checked >= 5
 
 
 def test_running_again_changes_no_byte(settings: Settings) -> None:

@@ -8,6 +8,7 @@ import csv
 import re
 import shutil
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -97,11 +98,16 @@ def test_everyone_is_there_and_screen_failures_are_kept_apart(settings: Settings
         ("reported_term", "AEDECOD"),
         ("system_class", "AEBODSYS"),
         ("severity", "AESEV"),
-        ("serious", "AESER"),
+        ("is_serious", "AESER"),
     ],
 )
 def test_events_and_subjects_by_arm_equal_an_independent_recount(settings: Settings, column: str, source: str) -> None:
-    names = {"AEDECOD": str, "AEBODSYS": code, "AESEV": str.lower, "AESER": {"Y": "yes", "N": "no"}.get}
+    names: dict[str, Callable[[str], object]] = {
+        "AEDECOD": str,
+        "AEBODSYS": code,
+        "AESEV": str.lower,
+        "AESER": {"Y": True, "N": False}.get,
+    }
     arm_of = arms()
     for emergent, events in ((False, read("ae")), (True, emergent_events())):
         counted = Counter((arm_of[e["USUBJID"]], names[source](e[source])) for e in events)
@@ -110,7 +116,7 @@ def test_events_and_subjects_by_arm_equal_an_independent_recount(settings: Setti
         rows = query(
             settings,
             f"SELECT trial_arm, {column}, count(*), count(DISTINCT patient_key) FROM {{fct_adverse_events}} "
-            f"WHERE treatment_emergent OR NOT {emergent} GROUP BY ALL",
+            f"WHERE is_treatment_emergent OR NOT {emergent} GROUP BY ALL",
         )
         assert {(arm, value): (events_, people) for arm, value, events_, people in rows} == expected
 
@@ -121,19 +127,19 @@ def test_release_figures_equal_the_recount(settings: Settings) -> None:
         (measure, dimension, category): (value, denominator)
         for measure, dimension, category, value, denominator in query(
             settings,
-            "SELECT measure, dimension, category, value, denominator FROM [agg_figures] WHERE clinic_id = 'pilot_trial'",
+            f"SELECT measure, dimension, category, value, denominator FROM [agg_figures] WHERE clinic_id = '{CLINIC}'",
         )
     }
     values = {key: float(value) for key, (value, _) in figures.items() if value is not None}
     assert values["patients_treated", "", ""] == 254
     assert values["adverse_events", "", ""] == len(events)
-    assert values["patients_with_adverse_event", "", ""] == len({e["USUBJID"] for e in events})
-    assert figures["patients_with_adverse_event_rate", "", ""][1] == 254
+    assert values["patients_with_any_event", "", ""] == len({e["USUBJID"] for e in events})
+    assert figures["any_event_share", "", ""][1] == 254
     by_class = Counter(code(e["AEBODSYS"]) for e in events)
     people = Counter(code(c) for c, _ in {(e["AEBODSYS"], e["USUBJID"]) for e in events})
     for name, count in by_class.items():
         assert values["adverse_events", "system_class", name] == count
-        assert values["patients_with_adverse_event", "system_class", name] == people[name]
+        assert values["patients_with_any_event", "system_class", name] == people[name]
 
 
 def test_the_published_version_is_refused_for_its_dates_and_none_of_them_leaves_landing(settings: Settings) -> None:
