@@ -1,0 +1,105 @@
+"""A real run of clinic_exports by Airflow: one clinic fails, the other arrives, and only ids go through XCom."""
+
+import os
+import re
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from clinic_outcomes.pipeline import run_stage
+from clinic_outcomes.settings import Settings
+from tests.dags.conftest import DAGS
+from tests.support.two_clinics import EAST, PEOPLE, WEST, drop, make_settings
+
+UNUSABLE = PEOPLE.replace("P1,F,34,0", "Ottilie Quack,F,34,0")
+
+
+@dataclass
+class Run:
+    """What a run left behind."""
+
+    settings: Settings
+    exit_code: int
+    output: str
+    database: Path
+
+    def query(self, sql: str) -> list[tuple[str, ...]]:
+        with closing(sqlite3.connect(self.database)) as connection:
+            return connection.execute(sql).fetchall()
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    root = tmp_path_factory.mktemp("run")
+    settings = make_settings(root)
+    drop(settings, EAST)
+    drop(settings, WEST, sequence=1, folder="good")
+    drop(settings, WEST, UNUSABLE, sequence=2, folder="with_a_name")
+    for stage in ("receive", "admit", "harmonise"):
+        run_stage(stage, EAST, settings)
+    for path in settings.lake.rglob("*.parquet"):
+        path.unlink()  # East's rows are lost: its resolve must fail.
+    airflow = Path(sys.executable).with_name("airflow")
+    environment = os.environ | {
+        "PATH": f"{airflow.parent}{os.pathsep}{os.environ['PATH']}",
+        "AIRFLOW_HOME": str(root / "airflow"),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(DAGS),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{root}/airflow/airflow.db",
+        "CLINIC_OUTCOMES_HOME": str(settings.home),
+        "CLINIC_OUTCOMES_CLINICS": str(settings.clinics),
+        "CLINIC_OUTCOMES_SYSTEMS": str(settings.systems),
+    }
+
+    def call(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([airflow, *arguments], env=environment, capture_output=True, text=True, check=False)
+
+    assert call("db", "migrate").returncode == 0
+    done = call("dags", "test", "clinic_exports")
+    return Run(settings, done.returncode, done.stdout + done.stderr, root / "airflow" / "airflow.db")
+
+
+def test_the_run_fails_for_the_one_clinic_and_the_other_arrives(run: Run) -> None:
+    assert run.exit_code != 0
+    states = run.query("SELECT task_id, rendered_map_index, state FROM task_instance WHERE task_id != 'clinics'")
+    done = {(task, clinic) for task, clinic, state in states if state == "success"}
+    assert done == {
+        *((task, EAST) for task in ("receive", "admit", "harmonise")),
+        *((task, WEST) for task in ("receive", "admit", "harmonise", "resolve", "validate")),
+    }
+    assert [(task, clinic) for task, clinic, state in states if state == "failed"] == [("resolve", EAST)]
+    assert (run.settings.state / WEST / "latest" / "validate.json").is_file()
+    assert not (run.settings.state / EAST / "latest").exists()
+
+
+def test_a_problem_that_a_stage_names_is_told_once_and_not_retried(run: Run) -> None:
+    assert run.query("SELECT try_number FROM task_instance WHERE state = 'failed'") == [(1,)]
+    assert "lake_file_missing: the harmonised rows of delivery 000001-full-" in run.output
+    assert f"[clinic {EAST}, table patient]" in run.output
+
+
+def test_only_the_clinic_with_something_new_updates_the_asset(run: Run) -> None:
+    events = run.query("SELECT asset.name, asset_event.extra FROM asset_event JOIN asset ON asset.id = asset_id")
+    assert [(name, re.findall(r"\w+_side", extra)) for name, extra in events] == [("accepted", [WEST])]
+
+
+def test_a_refusal_is_a_warning_and_its_task_is_green(run: Run) -> None:
+    (warning,) = {line for line in run.output.splitlines() if "refused: " in line and "warning" in line}
+    assert f"clinic {WEST}, file people.csv" in warning
+
+
+def test_nothing_but_ids_goes_through_xcom_and_no_value_into_logs(run: Run) -> None:
+    values = [value for (value,) in run.query("SELECT value FROM xcom WHERE key = 'return_value'")]
+    told = {text.strip("\\") for value in values for text in re.findall(r'"([^"]*)"', value)}
+    assert {EAST, WEST} < told
+    for text in told:
+        assert re.fullmatch(rf"[0-9]{{6}}-full-[0-9a-f]{{16}}|[0-9a-f]{{16}}|{EAST}|{WEST}", text), text
+    everything = run.output.encode() + run.database.read_bytes()
+    for path in run.database.parent.rglob("*.log"):
+        everything += path.read_bytes()
+    assert b"Quack" not in everything
