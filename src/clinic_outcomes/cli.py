@@ -25,9 +25,7 @@ app = typer.Typer(
     epilog="Exit codes: 0 done, 1 failed, 2 usage, 3 a delivery was refused (with --strict).",
 )
 
-Clinics = Annotated[
-    list[str] | None, typer.Argument(metavar="CLINIC", help="Clinics by id; all when none is named.")
-]
+Clinics = Annotated[list[str] | None, typer.Argument(metavar="CLINIC", help="Clinics by id; all when none is named.")]
 Strict = Annotated[bool, typer.Option("--strict", help="Exit with 3 when a delivery was refused.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -175,7 +173,7 @@ def generate(
     """Generate realistic, wholly synthetic deliveries of every clinic, and the truth planted in them."""
     from clinic_outcomes.synthetic import generate as generate_deliveries
 
-    generate_deliveries(out, patients, seed, context.obj)
+    generate_deliveries(out, patients, seed, context.obj, report=typer.echo)
 
 
 @app.command("new-system")
