@@ -119,8 +119,8 @@ def make_exports(
     delivery that the gate must refuse.
     """
     plants = _choose(rng, world, system, periods, mistakes, plant)
-    final = _as_of(world, periods[-1].last_day)
     first = _as_of(world, periods[0].last_day)
+    final = _as_of(world, periods[-1].last_day) if len(periods) > 1 else dict(first)
     for table, positions in plants.deleted.items():
         final[table] = take(final[table], ~np.isin(final[table]["_row"], positions))
     start = _first_delivery(rng, world, first, system, programme, plants, periods[0])

@@ -111,24 +111,26 @@ def _choose(
     unknown = sorted(set(wanted or ()) - set(known))
     if unknown:
         raise ClinicOutcomesError(f"no clinic {', '.join(unknown)}; known are {', '.join(known) or 'none'}")
-    chosen, skipped, programmes = [], [], {}
+    chosen, skipped = [], []
+    programmes: dict[str, Programme] = {}
     for clinic in known.values():
         if wanted is not None and clinic.clinic_id not in wanted:
             continue
-        programme = load_programme(settings.systems / clinic.system.name)
+        name = clinic.system.name
+        programme = programmes.get(name) or load_programme(settings.systems / name)
         if programme is None:
             skipped.append(clinic.clinic_id)
-            report(f"{clinic.clinic_id}: skipped, its system {clinic.system.name} has no synthetic.yml")
+            report(f"{clinic.clinic_id}: skipped, its system {name} has no synthetic.yml")
             continue
         chosen.append(clinic)
-        programmes[clinic.system.name] = programme
+        programmes[name] = programme
     if not chosen:
         raise ClinicOutcomesError("no clinic to generate: none has a system with a synthetic.yml")
     return chosen, skipped, programmes
 
 
 def _shares(patients: int, clinics: int) -> list[int]:
-    """Patients of each clinic: the second half the size of the first, and so on down, by largest remainder."""
+    """Patients of each clinic, by largest remainder: as 1, 2/3, 1/2, 2/5, 1/3 … of the first."""
     if patients < clinics:
         raise ClinicOutcomesError(f"{patients} patients are too few for {clinics} clinics")
     weights = [1 / (1 + place / 2) for place in range(clinics)]
