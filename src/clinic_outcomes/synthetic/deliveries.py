@@ -35,8 +35,8 @@ CORRECTED = {"session": "recovery_minutes", ITEMS: "item_value"}
 """Tables of which some rows are restated later, and the column that is corrected."""
 DELETABLE = ("adverse_event", "medication")
 """Tables that no other refers to: a row of theirs can be deleted alone."""
-DATE_COLUMNS = (("patient", "intake_day"), ("session", "session_day"))
-"""Columns of which the first delivered one holds calendar dates in the delivery that must be refused."""
+DATE_COLUMNS = (("patient", "intake_day"), ("session", "session_day"), ("referral", "received_day"))
+"""Columns of which the first delivered one that has days holds calendar dates in the delivery that must be refused."""
 REFUSED_ROWS = 25
 
 
@@ -132,7 +132,7 @@ def make_exports(
         in_force[ITEMS] = take(final[ITEMS], ~np.isin(final[ITEMS]["_row"], plants.out_of_range))
     account = tuple(_account(deliveries, plants, in_force))
     if refused:
-        deliveries.append(_refused(world, system, len(deliveries) + 1))
+        deliveries += _refused(world, len(deliveries) + 1)
     return Exports(tuple(deliveries), in_force, account)
 
 
@@ -308,24 +308,18 @@ def _changed(before: Rows, after: Rows) -> Mask:
     return changed
 
 
-def _refused(world: World, system: System, sequence: int) -> Delivery:
-    """A delivery of which a column of days holds calendar dates."""
-    table, column = next(
-        (table, column)
-        for table, column in DATE_COLUMNS
-        if any(m.target and (m.table, m.target.name) == (table, column) and m.source_columns for m in system.columns)
-    )
-    rows = _as_of(world, PERIODS[-1].last_day)[table]
-    rows = take(rows, np.flatnonzero(rows[column] != MISSING)[:REFUSED_ROWS])
-    rows["_arrival"] = world.arrival[rows["_patient"]]
-    return Delivery(
-        sequence=sequence,
-        kind="delta",
-        reporting_period=REFUSED_PERIOD,
-        tables={table: rows},
-        planted={"calendar_date": length(rows)},
-        dates=(table, column),
-    )
+def _refused(world: World, sequence: int) -> list[Delivery]:
+    """A delivery of which a column of days holds calendar dates; none where no column has a day yet."""
+    known = _as_of(world, PERIODS[-1].last_day)
+    for table, column in DATE_COLUMNS:
+        if column not in known.get(table, {}):
+            continue
+        rows = take(known[table], np.flatnonzero(known[table][column] != MISSING)[:REFUSED_ROWS])
+        if length(rows):
+            rows["_arrival"] = world.arrival[rows["_patient"]]
+            planted = {"calendar_date": length(rows)}
+            return [Delivery(sequence, "delta", REFUSED_PERIOD, {table: rows}, planted, dates=(table, column))]
+    return []
 
 
 def _account(deliveries: list[Delivery], plants: _Plants, in_force: dict[str, Rows]) -> list[RowAccount]:
