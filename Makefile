@@ -43,7 +43,7 @@ $(INSTALLED): uv.lock pyproject.toml
 	[[ -x $(VENV)/bin/python ]] || $(PYTHON) -m venv $(VENV)
 	[[ "$$($(VENV)/bin/uv --version 2>/dev/null)" == "uv $(UV_VERSION)"* ]] \
 		|| $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
-	$(VENV)/bin/uv sync --frozen --inexact --quiet
+	$(VENV)/bin/uv sync --frozen --inexact --quiet --compile-bytecode
 	touch $@
 
 demo: install ## Generate five clinics, run both DAGs through Airflow, and tell where the report lies.
