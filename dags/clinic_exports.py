@@ -16,7 +16,7 @@ unexpected error it has type and place; where patients' data may be shown, run t
 See `docs/runbook.md`.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from airflow.sdk import chain, dag, task, task_group
 from dag_defaults import ACCEPTED, DEFAULT_ARGS, NEWLY_ACCEPTED, TAGS, run_stage
@@ -27,7 +27,7 @@ CLINIC_LABEL = "{{ task.op_args[-1] }}"
 
 
 @dag(
-    schedule=timedelta(hours=1),
+    schedule="@hourly",
     start_date=datetime(2026, 1, 1, tzinfo=UTC),
     catchup=False,
     max_active_runs=1,

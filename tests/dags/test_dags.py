@@ -77,7 +77,7 @@ def test_validate_updates_the_asset_that_release_waits_for(bag) -> None:
 
 def test_exports_run_every_hour_and_catch_nothing_up(bag) -> None:
     dag = bag.dags[EXPORTS]
-    assert dag.schedule == timedelta(hours=1)
+    assert dag.schedule == "@hourly"
     assert not dag.catchup and not bag.dags[RELEASE].catchup
 
 
