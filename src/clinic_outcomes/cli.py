@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +15,7 @@ from clinic_outcomes.problems import ClinicOutcomesError, Problem
 from clinic_outcomes.settings import Settings
 
 FAILED, REFUSED = 1, 3
+WORKERS = min(os.cpu_count() or 1, 4)
 
 app = typer.Typer(
     name="clinic-outcomes",
@@ -150,14 +152,21 @@ def publish(context: typer.Context) -> None:
 
 
 @app.command()
-def run(context: typer.Context, clinics: Clinics = None, strict: Strict = False) -> None:
+def run(
+    context: typer.Context,
+    clinics: Clinics = None,
+    strict: Strict = False,
+    workers: Annotated[
+        int, typer.Option("--workers", min=1, help="Clinics worked on at a time, each in its own process.")
+    ] = WORKERS,
+) -> None:
     """Run all stages without Airflow: each clinic by itself, whatever becomes of the others, then the network."""
     from clinic_outcomes import console, pipeline
 
     settings: Settings = context.obj
     chosen = _known(clinics, settings)
     with console.progress(len(chosen) * len(CLINIC_STAGES) + len(NETWORK_STAGES)) as report:
-        summary = pipeline.run(settings, chosen, report)
+        summary = pipeline.run(settings, chosen, report, workers)
     if summary.release_id:
         typer.echo(f"report: {settings.releases / 'latest' / 'network' / 'index.html'}")
     _finish(summary.failed, strict and summary.refused)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import importlib
 import logging
+import multiprocessing
 import traceback
 from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -141,16 +144,57 @@ def run_clinic(clinic_id: str, settings: Settings, report: Report = silent) -> t
     return run_stages(CLINIC_STAGES, clinic_id, settings, report)
 
 
-def run(settings: Settings, clinics: Sequence[str] | None = None, report: Report = silent) -> RunSummary:
+def run(
+    settings: Settings, clinics: Sequence[str] | None = None, report: Report = silent, workers: int = 1
+) -> RunSummary:
     """Run all stages: each clinic (all by default) by itself, whatever becomes of the others, then the network.
 
-    ``ClinicOutcomesError`` where a mapping is wrong; what goes wrong in a stage is in the summary.
+    ``workers`` clinics are worked on at a time, each in a process of its own with its share of threads and memory;
+    what a clinic did is then reported when it is done. ``ClinicOutcomesError`` where a mapping is wrong; what goes
+    wrong in a stage is in the summary.
     """
-    events: list[StageEvent] = []
-    for clinic_id in clinic_ids(settings) if clinics is None else clinics:
-        events.extend(run_clinic(clinic_id, settings, report))
-    events.extend(run_stages(NETWORK_STAGES, None, settings, report))
-    return RunSummary(tuple(events))
+    chosen = clinic_ids(settings) if clinics is None else list(clinics)
+    workers = min(workers, len(chosen))
+    if workers > 1:
+        runs = _run_in_processes(chosen, settings, report, workers)
+    else:
+        runs = [run_clinic(clinic_id, settings, report) for clinic_id in chosen]
+    network = run_stages(NETWORK_STAGES, None, settings, report)
+    return RunSummary(tuple(event for events in (*runs, network) for event in events))
+
+
+def _run_in_processes(
+    clinics: Sequence[str], settings: Settings, report: Report, workers: int
+) -> list[tuple[StageEvent, ...]]:
+    share = settings.model_copy(
+        update={
+            "threads": max(settings.threads // workers, 1),
+            "memory_limit_mb": max(settings.memory_limit_mb // workers, 256),
+        }
+    )
+    done: dict[str, tuple[StageEvent, ...]] = {}
+    # Spawned, not forked: DuckDB's threads do not survive a fork.
+    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+        working = {pool.submit(run_clinic, clinic_id, share): clinic_id for clinic_id in clinics}
+        for future in as_completed(working):
+            clinic_id = working[future]
+            try:
+                done[clinic_id] = future.result()
+            except BrokenProcessPool:
+                done[clinic_id] = (_lost(clinic_id),)
+            for event in done[clinic_id]:
+                report(event)
+    return [done[clinic_id] for clinic_id in clinics]
+
+
+def _lost(clinic_id: str) -> StageEvent:
+    problem = Problem(
+        rule="worker_lost",
+        message="a worker process was killed, and with it the work on the clinics that were not done",
+        advice="Run again: what was done is kept. Where memory ran out, use --workers 1.",
+        clinic=clinic_id,
+    )
+    return StageEvent("failed", CLINIC_STAGES[0], clinic_id, problems=(problem,))
 
 
 def run_stages(

@@ -145,7 +145,7 @@ def test_what_was_planted_is_what_the_figures_count(settings: Settings, truth: d
         ).fetchall()
     }
     planted: dict[str, dict[str, Any]] = dict(truth["clinics"])
-    names = {name for name in [*COUNTS.values(), *itertools.chain(*MEANS.values())]}
+    names = {*COUNTS.values(), *itertools.chain(*MEANS.values())}
     names |= {"pcl_5_paired_last_points", "pcl_5_paired_baseline_points"}
     planted["network"] = {name: sum(Decimal(c[name]) for c in truth["clinics"].values()) for name in names}
     assert len(planted) == 6
@@ -165,7 +165,7 @@ def test_planted_defects_end_where_they_should(settings: Settings, truth: dict[s
         if delivery["state"] != "accepted":
             continue
         clinic, sequence = delivery["clinic"], int(delivery["delivery"][:6])
-        planted = next(d for d in truth["clinics"][clinic]["deliveries"] if d["export_sequence"] == sequence)
+        planted = next(d for d in truth["clinics"][clinic]["deliveries"] if d["sequence"] == sequence)
         for line in planted["account"]:
             found = delivery["tables"][line["table"]]
             assert {part: found[part] for part in ("delivered", *PARTS)} == {
@@ -192,6 +192,6 @@ def test_from_scratch_in_another_order_of_arrival_gives_the_same_bytes(settings:
         target = again.landing / manifest.parts[-3] / f"{number:03d}"
         shutil.copytree(manifest.parent, target)
         if number == len(manifests) // 2:
-            run(again)
+            run(again, workers=2)
     run(again)
     assert outcome(again) == outcome(settings)

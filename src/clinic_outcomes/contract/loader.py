@@ -9,10 +9,9 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 from types import MappingProxyType
 
-import yaml
 from open_data_contract_standard.model import OpenDataContractStandard, SchemaProperty
 
-from clinic_outcomes.files import fingerprint_files
+from clinic_outcomes.files import fingerprint_files, parse_yaml
 
 CONTRACT_FOLDER = Path(__file__).parent
 UNMAPPED = "unmapped"
@@ -114,7 +113,7 @@ class Contract:
 @functools.cache
 def load_contract() -> Contract:
     """Load and check the contract; ``ValueError`` names the file of a mistake."""
-    code_lists = yaml.safe_load((CONTRACT_FOLDER / "code_lists.yml").read_text(encoding="utf-8"))
+    code_lists = parse_yaml((CONTRACT_FOLDER / "code_lists.yml").read_text(encoding="utf-8"))
     paths = sorted((CONTRACT_FOLDER / "tables").glob("*.odcs.yaml"))
     tables = {table.name: table for table in map(_load_table, paths)}
     _check(tables, code_lists)
@@ -132,7 +131,7 @@ def load_contract() -> Contract:
 
 
 def _load_table(path: Path) -> Table:
-    document = OpenDataContractStandard.from_file(str(path))
+    document = OpenDataContractStandard.model_validate(parse_yaml(path.read_text(encoding="utf-8")))
     if len(document.schema_ or []) != 1:
         raise ValueError(f"{path.name}: expected exactly one table")
     schema = (document.schema_ or [])[0]

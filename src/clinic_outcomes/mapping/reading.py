@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from clinic_outcomes.files import parse_yaml
 from clinic_outcomes.problems import Problem
 
 IDENTIFIER = re.compile(r"[a-z][a-z0-9_]{1,62}")
@@ -34,7 +35,7 @@ class Mistakes:
 def read_yaml(path: Path, model: type[Model], mistakes: Mistakes) -> Model | None:
     """A YAML file as ``model``; None, with the mistakes recorded, where it does not fit."""
     try:
-        content: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content: Any = parse_yaml(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         mistakes.add(path, "file is missing")
         return None

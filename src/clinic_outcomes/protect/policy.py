@@ -7,10 +7,9 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Self
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from clinic_outcomes.files import fingerprint_files
+from clinic_outcomes.files import fingerprint_files, parse_yaml
 
 ROOM = Path(__file__).parent
 
@@ -83,7 +82,7 @@ class Policy(_Part):
 @functools.cache
 def load_policy() -> Policy:
     """The policy in ``disclosure.yml``; pydantic's ``ValidationError`` names what is wrong with it."""
-    return Policy.model_validate(yaml.safe_load((ROOM / "disclosure.yml").read_text(encoding="utf-8")))
+    return Policy.model_validate(parse_yaml((ROOM / "disclosure.yml").read_text(encoding="utf-8")))
 
 
 @functools.cache

@@ -5,8 +5,9 @@ from __future__ import annotations
 import functools
 from pathlib import Path
 
-import yaml
 from pydantic import BaseModel, ConfigDict
+
+from clinic_outcomes.files import parse_yaml
 
 ROOM = Path(__file__).parent
 
@@ -69,4 +70,4 @@ class Outline(_Part):
 @functools.cache
 def load_outline() -> Outline:
     """The outline in ``report.yml``; pydantic's ``ValidationError`` names what is wrong with it."""
-    return Outline.model_validate(yaml.safe_load((ROOM / "report.yml").read_text(encoding="utf-8")))
+    return Outline.model_validate(parse_yaml((ROOM / "report.yml").read_text(encoding="utf-8")))

@@ -6,9 +6,9 @@ import functools
 from pathlib import Path
 from typing import Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from clinic_outcomes.files import parse_yaml
 from clinic_outcomes.mapping.reading import Mistakes, read_yaml
 from clinic_outcomes.problems import ClinicOutcomesError
 
@@ -223,7 +223,7 @@ class Population(_Part):
 def load_population() -> Population:
     """The population of ``population.yml`` beside this module."""
     path = Path(__file__).parent / "population.yml"
-    return Population.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    return Population.model_validate(parse_yaml(path.read_text(encoding="utf-8")))
 
 
 def load_programme(folder: Path) -> Programme | None:

@@ -1,0 +1,122 @@
+"""How long `clinic-outcomes run` takes on a million answers, and how much memory, beside a floor and a peer.
+
+    .venv/bin/python benchmarks/run.py [--answers 1000000] [--runs 3]
+
+- **run**: the whole road, eight stages, as the command does it, from a landing folder to the reports.
+- **floor**: hand-written DuckDB that reads the same answers and totals them, with no check of any kind.
+- **peer**: the same in pandas.
+
+Each is a process of its own; they take turns, so that a change in the machine's speed hits all. Wall seconds and the
+largest resident memory of any single process are printed, with the median and each run's ratio to the floor.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import os
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ANSWERS_PER_PATIENT = 75  # measured on the synthetic programme; only sets how many patients are asked for
+
+FLOOR = """
+import duckdb, sys
+c = duckdb.connect()
+for path in sys.argv[1:]:
+    delimiter = ';' if ';' in open(path).readline() else ','
+    c.execute(f"SELECT columns(*) FROM (SELECT #1 AS k, sum(#2) FROM (SELECT #1, TRY_CAST(#4 AS INT) FROM read_csv('{path}', delim='{delimiter}', all_varchar=true)) GROUP BY 1)").fetchall()
+"""
+PEER = """
+import pandas, sys
+for path in sys.argv[1:]:
+    delimiter = ';' if ';' in open(path).readline() else ','
+    frame = pandas.read_csv(path, sep=delimiter)
+    frame.iloc[:, 3].groupby(frame.iloc[:, 0]).sum()
+"""
+
+
+def timed(command: list[str], environment: dict[str, str]) -> float:
+    """Wall seconds of a command, which must succeed."""
+    start = time.perf_counter()
+    subprocess.run(command, check=True, env=environment, stdout=subprocess.DEVNULL)
+    return time.perf_counter() - start
+
+
+def measured(command: list[str], environment: dict[str, str]) -> tuple[float, float]:
+    """Wall seconds, and peak resident megabytes of the largest process, of a command in a child of its own."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        seconds = timed(command, environment)
+        peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+        os.write(writer, f"{seconds} {peak}".encode())
+        os._exit(0)
+    os.close(writer)
+    _, status = os.waitpid(child, 0)
+    if status:
+        raise SystemExit("a measured command failed")
+    seconds, peak = os.read(reader, 100).decode().split()
+    return float(seconds), float(peak)
+
+
+def answer_files(landing: Path) -> list[str]:
+    """The four-column files of answers: the largest of each delivery."""
+    return [
+        str(max(folder.glob("*.csv"), key=lambda path: path.stat().st_size)) for folder in sorted(landing.glob("*/*"))
+    ]
+
+
+def count_rows(paths: list[str]) -> int:
+    """Records in some CSV files, their headers left out."""
+    total = 0
+    for path in paths:
+        with Path(path).open(newline="") as stream:
+            total += sum(1 for _ in csv.reader(stream)) - 1
+    return total
+
+
+def main() -> None:
+    """Generate, measure in turn, print."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--answers", type=int, default=1_000_000)
+    parser.add_argument("--runs", type=int, default=3)
+    options = parser.parse_args()
+    tool = str(Path(sys.executable).with_name("clinic-outcomes"))
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder)
+        patients = str(options.answers // ANSWERS_PER_PATIENT)
+        subprocess.run(
+            [tool, "generate", "--out", str(home / "landing"), "--patients", patients, "--seed", "1"], check=True
+        )
+        files = answer_files(home / "landing")
+        print(f"{count_rows(files):,} answers, {patients} people referred, {os.cpu_count()} processors")
+        environment = {**os.environ, "CLINIC_OUTCOMES_HOME": folder}
+        commands = {
+            "run": [tool, "run"],
+            "floor": [sys.executable, "-c", FLOOR, *files],
+            "peer": [sys.executable, "-c", PEER, *files],
+        }
+        results: dict[str, list[tuple[float, float]]] = {name: [] for name in commands}
+        for _ in range(options.runs):
+            for made in set(home.iterdir()) - {home / "landing"}:
+                shutil.rmtree(made)
+            for name, command in commands.items():
+                results[name].append(measured(command, environment))
+    floor = statistics.median(seconds for seconds, _ in results["floor"])
+    for name, runs in results.items():
+        seconds = [run[0] for run in runs]
+        print(
+            f"{name:6} {min(seconds):6.2f} {statistics.median(seconds):6.2f} {max(seconds):6.2f} s (min, median, max)"
+            f"  {max(run[1] for run in runs):7.0f} MB at most  {statistics.median(seconds) / floor:6.1f} x floor"
+        )
+
+
+if __name__ == "__main__":
+    main()
