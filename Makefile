@@ -17,6 +17,8 @@ export VIRTUAL_ENV := $(VENV)
 export AIRFLOW__USAGE_DATA_COLLECTION__ENABLED := False
 export DBT_SEND_ANONYMOUS_USAGE_STATS := False
 export GX_ANALYTICS_ENABLED := False
+# Compiled code is kept even where the machine says otherwise: imports are half of what a small run takes.
+unexport PYTHONDONTWRITEBYTECODE
 
 # The demo's data home, and Airflow on its embedded default: SQLite metadata, local execution.
 DATA_HOME := $(abspath $(or $(CLINIC_OUTCOMES_HOME),var))

@@ -98,6 +98,8 @@ def main() -> None:
         files = answer_files(home / "landing")
         print(f"{count_rows(files):,} answers, {patients} people referred, {os.cpu_count()} processors")
         environment = {**os.environ, "CLINIC_OUTCOMES_HOME": folder}
+        # Compiled code is kept, as it is unless somebody forbids it.
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)
         commands = {
             "run": [tool, "run"],
             "floor": [sys.executable, "-c", FLOOR, *files],

@@ -10,6 +10,7 @@ from typing import Any
 
 import duckdb
 
+from clinic_outcomes.contract.base_expectations import READABLE
 from clinic_outcomes.database import quote_text, session
 from clinic_outcomes.files import latest
 from clinic_outcomes.mapping import load_clinic
@@ -89,9 +90,11 @@ def _quarantined(clinic_id: str, settings: Settings) -> dict[str, list[dict[str,
     rules = {(rule.table, rule.rule): rule for rule in load_rules(settings)} if paths else {}
     with session(settings) as connection:
         for path in paths:
-            for delivery_id, file, line, name, contested in _rows(connection, str(path), clinic_id, path.stem):
+            for delivery_id, file, line, name, contested, unreadable in _rows(
+                connection, str(path), clinic_id, path.stem
+            ):
                 rule = rules.get((path.stem, name))
-                advice = rule.advice if rule else ""
+                advice, columns = (rule.advice, rule.columns) if rule else ("", ())
                 found[delivery_id].append(
                     _finding(
                         "validate",
@@ -102,7 +105,7 @@ def _quarantined(clinic_id: str, settings: Settings) -> dict[str, list[dict[str,
                         f"{advice} {CONTESTED_ADVICE}".strip() if contested else advice,
                         file=file,
                         table=path.stem,
-                        column=", ".join(rule.columns) if rule else None,
+                        column=", ".join(unreadable if name == READABLE else columns) or None,
                         line=line,
                         rows=1,
                     )
@@ -112,10 +115,10 @@ def _quarantined(clinic_id: str, settings: Settings) -> dict[str, list[dict[str,
 
 def _rows(
     connection: duckdb.DuckDBPyConnection, path: str, clinic_id: str, table: str
-) -> list[tuple[str, str, int, str, bool]]:
+) -> list[tuple[str, str, int, str, bool, list[str]]]:
     try:
         return connection.execute(
-            "SELECT delivery_id, source_file, source_line, unnest(rules), contested "
+            "SELECT delivery_id, source_file, source_line, unnest(rules), contested, unreadable_columns "
             f"FROM read_parquet({quote_text(path)}) ORDER BY ALL"
         ).fetchall()
     except duckdb.Error:

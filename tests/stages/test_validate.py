@@ -74,7 +74,7 @@ ANN_AND_OTHERS = {
 }
 # Row → the rules it breaks, worked out by hand from the tables above.
 QUARANTINED = {
-    "patient": [("bob", ["intake_day_readable"])],
+    "patient": [("bob", ["readable"])],
     "referral": [("ref-2", ["consulted_not_before_received", "contacted_not_before_received"])],
     "course": [("c-bob", ["patient_id_accepted"])],
     "session": [

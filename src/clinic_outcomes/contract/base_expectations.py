@@ -13,6 +13,8 @@ HEADER = """\
 # Generated from the contract; do not edit.
 # Rules that the contract cannot say are in ../<table>.yml and ../across_tables.yml.
 """
+READABLE = "readable"
+"""The rule that every delivered value was of its column's type."""
 CRITICAL = "critical"
 WARNING = "warning"
 
@@ -28,12 +30,10 @@ def render_base_expectations(contract: Contract) -> dict[str, str]:
 
 def _rules(table: Table, contract: Contract) -> Iterator[Mapping[str, Any]]:
     yield _unique(table)
-    yield _readable("record_action", "upsert or delete")
+    yield _readable(table)
     for column in table.columns:
         if column.required:
             yield _present(column, table)
-        if column.code_list is None and (column.sql_type != "VARCHAR" or column.pattern):
-            yield _readable(column.name, _form_in_words(column))
         if column.minimum is not None or column.maximum is not None:
             yield _in_range(column)
         if contract.codes(column):
@@ -77,13 +77,16 @@ def _present(column: Column, table: Table) -> Mapping[str, Any]:
     }
 
 
-def _readable(column: str, form: str) -> Mapping[str, Any]:
+def _readable(table: Table) -> Mapping[str, Any]:
+    """One rule for all columns: which of them could not be read, the row says itself."""
+    typed = [c.name for c in table.columns if c.code_list is None and (c.sql_type != "VARCHAR" or c.pattern)]
     return {
-        "rule": f"{column}_readable",
-        "columns": [column],
-        "rows": f"list_contains(t.unreadable_columns, '{column}')",
+        "rule": READABLE,
+        "columns": [*typed, "record_action"],
+        "rows": "len(t.unreadable_columns) > 0",
         "severity": WARNING,
-        "advice": f"Deliver {column} as {form}, or leave it empty where that is allowed.",
+        "advice": "Deliver the value as the data dictionary describes its column, or leave it empty where that is "
+        "allowed.",
     }
 
 
@@ -154,13 +157,6 @@ def _references(column: Column) -> Iterator[Mapping[str, Any]]:
         "severity": CRITICAL,
         "advice": f"Correct the {parent} row that {column.name} names; this row is accepted together with it.",
     }
-
-
-def _form_in_words(column: Column) -> str:
-    if column.pattern:
-        return f"text in the contract's form ({column.description.rstrip('.')})"
-    kind = "a whole number" if column.sql_type in ("INTEGER", "BIGINT") else "a number"
-    return f"{kind} ({column.unit})" if column.unit else kind
 
 
 def _number(value: float | None) -> float | int | None:

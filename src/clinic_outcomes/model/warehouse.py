@@ -31,7 +31,7 @@ def build_warehouse(
         [
             *(sys.executable, "-m", "dbt.cli.main", "--no-use-colors", "--no-version-check", "--no-partial-parse"),
             *("--log-level", "error", "--log-level-file", "none", "--log-path", str(work / "logs")),
-            *("build", "--exclude-resource-type", "unit_test"),
+            *("--no-populate-cache", "build", "--exclude-resource-type", "unit_test"),
             *("--project-dir", str(settings.dbt_project), "--profiles-dir", str(settings.dbt_project)),
             *("--target-path", str(work / "target")),
         ],
