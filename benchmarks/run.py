@@ -28,10 +28,12 @@ ANSWERS_PER_PATIENT = 75  # measured on the synthetic programme; only sets how m
 
 FLOOR = """
 import duckdb, sys
-c = duckdb.connect()
+connection = duckdb.connect()
 for path in sys.argv[1:]:
     delimiter = ';' if ';' in open(path).readline() else ','
-    c.execute(f"SELECT columns(*) FROM (SELECT #1 AS k, sum(#2) FROM (SELECT #1, TRY_CAST(#4 AS INT) FROM read_csv('{path}', delim='{delimiter}', all_varchar=true)) GROUP BY 1)").fetchall()
+    rows = f"read_csv('{path}', delim='{delimiter}', all_varchar=true)"
+    answers = f"SELECT #1 AS form, TRY_CAST(#4 AS INTEGER) AS answer FROM {rows}"
+    connection.execute(f"SELECT form, sum(answer) FROM ({answers}) GROUP BY form").fetchall()
 """
 PEER = """
 import pandas, sys

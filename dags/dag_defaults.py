@@ -22,10 +22,13 @@ NEWLY_ACCEPTED = AssetAlias("newly_accepted")
 """Through this alias, ``validate`` updates ``ACCEPTED`` only when there is something new."""
 
 
-def run_stage(stage: str, clinic_id: str | None = None) -> list[str]:
-    """Run a stage and return ids alone. A problem that the stage names is not retried: it would be there again."""
+def run_stage(stage: str, clinic_id: str | None = None, build: list[str] | None = None) -> list[str]:
+    """Run a stage and return ids alone. A problem that the stage names is not retried: it would be there again.
+
+    ``build`` is what the task ``model`` returned: the id of the build to work on.
+    """
     try:
-        return pipeline.run_task(stage, clinic_id)
+        return pipeline.run_task(stage, clinic_id, *(build or ()))
     except pipeline.UnexpectedError:
         raise
     except ClinicOutcomesError as error:

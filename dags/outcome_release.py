@@ -18,6 +18,7 @@ See `docs/runbook.md`.
 """
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import chain, dag, task
@@ -35,7 +36,9 @@ from dag_defaults import ACCEPTED, DEFAULT_ARGS, TAGS, run_stage
 )
 def outcome_release() -> None:
     """From accepted rows to reports, for the network."""
-    model, protect, publish = (task(task_id=stage)(run_stage)(stage) for stage in ("model", "protect", "publish"))
+    model: Any = task(task_id="model")(run_stage)("model")
+    # Whatever is built meanwhile: what was protected and approved is what is published.
+    protect, publish = (task(task_id=stage)(run_stage)(stage, build=model) for stage in ("protect", "publish"))
     approve = ApprovalOperator(
         task_id="approve",
         subject="Publish the figures of build {{ ti.xcom_pull(task_ids='protect') | join }}?",

@@ -101,14 +101,17 @@ def clinic_ids(settings: Settings | None = None) -> list[str]:
     return sorted(load_clinics(settings or Settings.from_environment()))
 
 
-def run_stage(stage: str, clinic_id: str | None = None, settings: Settings | None = None) -> StageOutcome:
+def run_stage(
+    stage: str, clinic_id: str | None = None, settings: Settings | None = None, build_id: str | None = None
+) -> StageOutcome:
     """Run one stage, for a clinic or for the network, and say what came of it.
 
+    ``build_id`` holds protect and publish to one build of the marts, whatever was built since.
     Raises ``ClinicOutcomesError`` as the stage raised it. Any other exception becomes an ``UnexpectedError``
     without the text and the context of the first, unless ``settings.debug`` is set.
     """
     settings = settings or Settings.from_environment()
-    arguments = (settings,) if clinic_id is None else (clinic_id, settings)
+    arguments = tuple(argument for argument in (clinic_id, settings, build_id) if argument is not None)
     try:
         stage_function = getattr(importlib.import_module(f"clinic_outcomes.{stage}"), stage)
         return _outcome(stage, clinic_id, stage_function(*arguments))
@@ -121,9 +124,9 @@ def run_stage(stage: str, clinic_id: str | None = None, settings: Settings | Non
     raise unexpected  # Outside the handler: the first exception must not come along as its context.
 
 
-def run_task(stage: str, clinic_id: str | None = None) -> list[str]:
+def run_task(stage: str, clinic_id: str | None = None, build_id: str | None = None) -> list[str]:
     """Run one stage as a task of a DAG: refusals go to the task's log, and only ids are returned."""
-    outcome = run_stage(stage, clinic_id)
+    outcome = run_stage(stage, clinic_id, build_id=build_id)
     for problem in outcome.refusals:
         logger.warning("refused: %s. %s", problem, problem.advice)
     return list(outcome.ids)

@@ -48,8 +48,13 @@ def test_exports_run_the_clinic_stages_in_order(bag) -> None:
 
 def test_release_runs_the_network_stages_with_an_approval_before_publish(bag) -> None:
     dag = bag.dags[RELEASE]
-    assert following(dag, "model") == ["model", "protect", "approve", "publish"]
-    assert {task.task_id for task in dag.roots} == {"model"}
+    waits_for = {task.task_id: task.upstream_task_ids for task in dag.tasks}
+    assert waits_for == {
+        "model": set(),
+        "protect": {"model"},
+        "approve": {"protect"},
+        "publish": {"approve", "model"},  # of model it takes the build's id
+    }
     assert NETWORK_STAGES == ("model", "protect", "publish")
 
 

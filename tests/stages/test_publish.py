@@ -307,6 +307,16 @@ def test_an_unchanged_build_makes_no_new_release_and_a_changed_one_does(tmp_path
     assert sorted(path.name for path in (tmp_path / "releases").iterdir()) == ["2024-03.1", "2024-03.2", "latest"]
 
 
+def test_the_build_that_was_approved_is_published_whatever_was_built_since(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path)
+    first = _release(tmp_path)
+    build_marts(tmp_path, measures=MEASURES, figures=FIGURES.replace("1237", "1337"), build_id="00000000000000b2")
+    # The newer build was never protected, and nobody approved it.
+    assert publish(settings, "00000000000000b1").release_id == first.name
+    with pytest.raises(ClinicOutcomesError):
+        publish(settings, "00000000000000b2")
+
+
 def test_delivered_text_is_neither_markup_nor_formula(tmp_path: Path) -> None:
     release = _release(
         tmp_path,

@@ -18,22 +18,22 @@ from clinic_outcomes.settings import Settings
 EXACT_MARTS = ("agg_figures", "dim_measures", "dim_clinics", "agg_coverage")
 
 
-def released_folder(settings: Settings) -> Path:
-    """Where the figures released from the latest build under today's policy lie, whether made yet or not.
+def released_folder(settings: Settings, build_id: str | None = None) -> Path:
+    """Where the figures released from a build (the latest by default) under today's policy lie, made yet or not.
 
-    ``ClinicOutcomesError`` where no build exists.
+    ``ClinicOutcomesError`` where there is no such build.
     """
-    return _latest_build(settings) / f"released.{policy_id()}"
+    return _build(settings, build_id) / f"released.{policy_id()}"
 
 
-def protect(settings: Settings) -> ProtectRecord:
-    """Judge and round every figure of the latest build, and write what may leave to :func:`released_folder`.
+def protect(settings: Settings, build_id: str | None = None) -> ProtectRecord:
+    """Judge and round every figure of a build, the latest by default; what may leave goes to :func:`released_folder`.
 
     The same build under the same policy is done once. ``ClinicOutcomesError`` where there is no build, or where
     the marts hold something the policy has no rule for: what cannot be judged is not released.
     """
-    build = _latest_build(settings)
-    target = released_folder(settings)
+    build = _build(settings, build_id)
+    target = released_folder(settings, build_id)
     if not target.is_dir():
         model = read(build / "model.json", ModelRecord)
         with session(settings) as connection:
@@ -53,10 +53,10 @@ def read_protect_record(released: Path) -> ProtectRecord:
     return ProtectRecord.model_validate(json.loads((released / "protect.json").read_text(encoding="utf-8"))["record"])
 
 
-def _latest_build(settings: Settings) -> Path:
-    build = latest(settings.marts)
-    if build is None:
-        raise ClinicOutcomesError("there is no build of the marts to protect; run the stage model first")
+def _build(settings: Settings, build_id: str | None) -> Path:
+    build = settings.marts / build_id if build_id else latest(settings.marts)
+    if build is None or not build.is_dir():
+        raise ClinicOutcomesError("there is no such build of the marts to protect; run the stage model first")
     return build
 
 

@@ -28,13 +28,14 @@ from clinic_outcomes.settings import Settings
 PERIOD = re.compile(r"[0-9]{4}-[0-9]{2}")
 
 
-def publish(settings: Settings) -> PublishRecord:
+def publish(settings: Settings, build_id: str | None = None) -> PublishRecord:
     """Write ``releases/<yyyy-mm>.<n>/<recipient>/`` for the network and each clinic, and move ``latest``.
 
+    ``build_id`` names the build that was protected, and approved; by default it is the latest.
     What was already released is not released again: the same build, policy and code give the release they gave
     before. ``ClinicOutcomesError`` where nothing was released by protect, or the period is not ``yyyy-mm``.
     """
-    released = read_released(released_folder(settings), settings)
+    released = read_released(released_folder(settings, build_id), settings)
     if not PERIOD.fullmatch(released.reporting_period):
         raise ClinicOutcomesError("the reporting period of the build is not of the form yyyy-mm")
     recipients = (NETWORK, *(clinic.clinic_id for clinic in released.clinics))

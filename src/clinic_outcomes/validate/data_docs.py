@@ -66,7 +66,7 @@ def write_data_docs(clinic_id: str, results: Sequence[ExpectationSuiteValidation
     (folder / "index.html").write_text(
         f'<!DOCTYPE html>\n<html lang="en"><head>{HEAD}<title>Validation</title></head><body>'
         f"<h1>Validation of {html.escape(clinic_id)}</h1>\n"
-        "<p>A table is asked first whether any row breaks any rule; where one does, each rule is asked on its own.</p>\n"
+        "<p>Of a table is asked first whether any row breaks any rule; where one does, each rule on its own.</p>\n"
         "<table>" + "\n".join([heading, *lines]) + "\n</table></body></html>\n",
         encoding="utf-8",
     )
