@@ -19,9 +19,9 @@ See `docs/runbook.md`.
 from datetime import UTC, datetime
 
 from airflow.sdk import chain, dag, task, task_group
-from dag_defaults import ACCEPTED, DEFAULT_ARGS, NEWLY_ACCEPTED, TAGS, run_stage
 
 from clinic_outcomes import CLINIC_STAGES, pipeline
+from dag_defaults import ACCEPTED, DEFAULT_ARGS, NEWLY_ACCEPTED, TAGS, run_stage
 
 CLINIC_LABEL = "{{ task.op_args[-1] }}"
 

@@ -22,6 +22,7 @@ from typing import Any
 
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import chain, dag, task
+
 from dag_defaults import ACCEPTED, DEFAULT_ARGS, TAGS, run_stage
 
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import duckdb
 import pytest
-from clinic_outcomes.receipt import receipt
-from clinic_outcomes.status import status
 
 from clinic_outcomes.pipeline import run
+from clinic_outcomes.receipt import receipt
 from clinic_outcomes.settings import Settings
+from clinic_outcomes.status import status
 from tests.support.deliveries import deliver
 
 Files = dict[str, bytes | str]
