@@ -13,7 +13,7 @@ from clinic_outcomes.files import latest
 from clinic_outcomes.mapping import Clinic, load_clinics
 from clinic_outcomes.pipeline import sequence_conflict
 from clinic_outcomes.problems import Problem
-from clinic_outcomes.receive import landing_folders
+from clinic_outcomes.receive import is_stale, landing_folders, standing_deliveries
 from clinic_outcomes.receive.landing import readable
 from clinic_outcomes.recipe import recipe as recipe_of
 from clinic_outcomes.records import AdmitRecord, HarmoniseRecord, ReceiveRecord, RowAccount, ValidateRecord
@@ -55,8 +55,8 @@ def status(settings: Settings) -> dict[str, Any]:
 
     A delivery's ``tables`` hold its rows' account (all seven counts a table), ``files`` the same for each of its
     files; both are empty until the delivery is accepted. ``unmapped`` counts values without a canonical code.
-    A clinic is ``stale`` while a delivery later than all those in use is refused. ``ClinicOutcomesError`` where a
-    mapping is wrong.
+    A clinic is ``stale`` while a delivery later than all those in use is not in use itself. ``ClinicOutcomesError``
+    where a mapping is wrong.
     """
     clinics = load_clinics(settings)
     records = [read_clinic(clinic, settings) for clinic in clinics.values()]
@@ -80,12 +80,7 @@ def read_clinic(clinic: Clinic, settings: Settings) -> ClinicRecords:
     state = latest(settings.state / clinic.clinic_id)
     return ClinicRecords(
         clinic=clinic,
-        # A refused delivery that left landing, or was completed there, is no longer of interest.
-        received={
-            record.delivery_id: record
-            for record in ledger.receive_records(clinic.clinic_id, settings)
-            if record.received or record.delivery_id in folders
-        },
+        received={record.delivery_id: record for record in standing_deliveries(clinic.clinic_id, settings)},
         admitted={r.delivery_id: r for r in ledger.admit_records(clinic.clinic_id, recipe, settings)},
         harmonised={record.delivery_id: record for record in harmonised},
         conflicts=frozenset(r.delivery_id for r in harmonised if told[r.export_sequence] > 1),
@@ -201,18 +196,15 @@ def _reason(problems: Sequence[Problem]) -> str | None:
 
 
 def _clinic(records: ClinicRecords) -> dict[str, Any]:
-    verdicts = {delivery_id: verdict(delivery_id, records) for delivery_id in records.received}
     used = set(records.validated.deliveries) if records.validated else set()
     in_use = [record for record in records.received.values() if record.delivery_id in used]
     newest = max(in_use, key=lambda record: record.export_sequence or 0, default=None)
-    newest_used = newest.export_sequence if newest else None
-    refused = [records.received[name].export_sequence or 0 for name, v in verdicts.items() if v.state == "refused"]
     return {
         "clinic": records.clinic.clinic_id,
         "state_id": records.validated.state_id if records.validated else None,
         "reporting_period": newest.reporting_period if newest else None,
-        "newest_sequence": newest_used,
-        "stale": max(refused, default=0) > (newest_used or 0),
+        "newest_sequence": newest.export_sequence if newest else None,
+        "stale": is_stale(records.received.values(), used),
     }
 
 

@@ -102,6 +102,15 @@ def test_the_refused_delivery_left_nothing_outside_landing(settings: Settings) -
     assert find(settings.home, planted, values) == {}
 
 
+def test_the_report_says_whose_later_delivery_is_not_in_it(settings: Settings) -> None:
+    refused = {d["clinic"] for d in status(settings)["deliveries"] if d["state"] == "refused"}
+    network = settings.releases / "latest" / "network"
+    with (network / "tables" / "coverage.csv").open(newline="", encoding="utf-8-sig") as stream:
+        states = {row["clinic_id"]: row["clinic_state"] for row in csv.DictReader(stream)}
+    assert states == {clinic: "stale" if clinic in refused else "up to date" for clinic in load_clinics(settings)}
+    assert (network / "index.html").read_text().count("a later delivery is not in use") == len(refused) == 1
+
+
 def test_what_was_planted_is_what_the_marts_hold(settings: Settings) -> None:
     connection = duckdb.connect()
     planted_folder = settings.landing / ".truth"

@@ -233,8 +233,8 @@ def test_network_page_compares_all_clinics_and_says_what_is_not_delivered(releas
     assert all(title in words for title in ("Alder House", "Birch Clinic", "Cedar Centre"))
     assert "older than 2024-03" in words
     lines = (release / "network" / "tables" / "coverage.csv").read_text(encoding="utf-8").splitlines()
-    assert "cedar,Cedar Centre,2024-02,adverse_event,not delivered" in lines
-    assert "alder,Alder House,2024-03,adverse_event,delivered" in lines
+    assert "cedar,Cedar Centre,2024-02,stale,adverse_event,not delivered" in lines
+    assert "alder,Alder House,2024-03,up to date,adverse_event,delivered" in lines
     assert "not delivered" in Page((release / "cedar" / "index.html").read_text(encoding="utf-8")).words
 
 

@@ -9,10 +9,10 @@ import duckdb
 from clinic_outcomes.files import point_latest, write_json
 
 CLINICS = """
-clinic_id | title        | reporting_period
-alder     | Alder House  | 2024-03
-birch     | Birch Clinic | 2024-03
-cedar     | Cedar Centre | 2024-02
+clinic_id | title        | reporting_period | is_stale
+alder     | Alder House  | 2024-03          | false
+birch     | Birch Clinic | 2024-03          | false
+cedar     | Cedar Centre | 2024-02          | true
 """
 COVERAGE = """
 clinic_id | table_name    | delivered
@@ -31,6 +31,7 @@ TYPES = {
     "patients": "BIGINT",
     "clinics": "BIGINT",
     "delivered": "BOOLEAN",
+    "is_stale": "BOOLEAN",
 }
 """Columns that are not text."""
 

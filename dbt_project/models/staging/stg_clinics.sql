@@ -12,7 +12,8 @@ renamed as (
 
         -- attributes
         clinic_title,
-        system_title
+        system_title,
+        is_stale
     from source
 
 )

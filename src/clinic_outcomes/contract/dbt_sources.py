@@ -62,6 +62,7 @@ PIPELINE_INPUTS: Mapping[str, tuple[str, Mapping[str, str]]] = {
             "clinic_id": "The clinic.",
             "clinic_title": "Its name in reports.",
             "system_title": "The clinic system it exports from.",
+            "is_stale": "Whether a delivery later than all those in use is not in use itself.",
         },
     ),
     "canonical_table": (

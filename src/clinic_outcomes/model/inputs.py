@@ -24,11 +24,12 @@ EMPTY = "_empty.parquet"
 
 @dataclass(frozen=True)
 class ClinicState:
-    """A clinic and the validated state that a build uses of it."""
+    """A clinic and the validated state that a build uses of it; ``stale`` where a later delivery is not in it."""
 
     clinic: Clinic
     folder: Path
     record: ValidateRecord
+    stale: bool
 
     @property
     def state_id(self) -> str:
@@ -118,8 +119,8 @@ def _own_inputs(states: Sequence[ClinicState], deliveries: Sequence[Delivery], c
             [(d.clinic_id, d.delivery_id, d.export_sequence, d.export_kind, d.reporting_period) for d in deliveries],
         ),
         "clinic": (
-            dict.fromkeys(("clinic_id", "clinic_title", "system_title"), "VARCHAR"),
-            [(state.clinic.clinic_id, state.clinic.title, state.clinic.system.title) for state in states],
+            dict.fromkeys(("clinic_id", "clinic_title", "system_title"), "VARCHAR") | {"is_stale": "BOOLEAN"},
+            [(state.clinic.clinic_id, state.clinic.title, state.clinic.system.title, state.stale) for state in states],
         ),
         "canonical_table": (
             dict.fromkeys(("table_name", "grain"), "VARCHAR"),

@@ -18,6 +18,7 @@ from clinic_outcomes.mapping import load_clinics
 from clinic_outcomes.model.inputs import ClinicState, find_deliveries, lay_out
 from clinic_outcomes.model.warehouse import build_warehouse
 from clinic_outcomes.problems import ClinicOutcomesError
+from clinic_outcomes.receive import is_stale, standing_deliveries
 from clinic_outcomes.recipe import code_fingerprint
 from clinic_outcomes.records import ModelRecord, ValidateRecord
 from clinic_outcomes.settings import Settings
@@ -49,7 +50,9 @@ def latest_states(settings: Settings) -> tuple[ClinicState, ...]:
     for clinic_id, clinic in sorted(load_clinics(settings).items()):
         folder = latest(settings.state / clinic_id)
         if folder is not None:
-            states.append(ClinicState(clinic, folder, ledger.read(folder / "validate.json", ValidateRecord)))
+            record = ledger.read(folder / "validate.json", ValidateRecord)
+            stale = is_stale(standing_deliveries(clinic_id, settings), record.deliveries)
+            states.append(ClinicState(clinic, folder, record, stale))
     return tuple(states)
 
 
@@ -65,7 +68,13 @@ def _build_id(states: Sequence[ClinicState], settings: Settings) -> str:
     parts = [
         text
         for state in states
-        for text in (state.clinic.clinic_id, state.state_id, state.clinic.title, state.clinic.system.title)
+        for text in (
+            state.clinic.clinic_id,
+            state.state_id,
+            state.clinic.title,
+            state.clinic.system.title,
+            "stale" if state.stale else "up to date",
+        )
     ]
     parts += [
         fingerprint_files(sources, settings.dbt_project),

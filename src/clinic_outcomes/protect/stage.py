@@ -134,7 +134,7 @@ def _write(connection: duckdb.DuckDBPyConnection, model: ModelRecord, folder: Pa
     write_parquet(connection, "SELECT * FROM released ORDER BY figure_id", folder / "figures.parquet")
     write_parquet(
         connection,
-        "SELECT clinic_id, title, reporting_period FROM dim_clinics ORDER BY clinic_id",
+        "SELECT clinic_id, title, reporting_period, is_stale FROM dim_clinics ORDER BY clinic_id",
         folder / "clinics.parquet",
     )
     write_parquet(

@@ -59,11 +59,15 @@ class Figure:
 
 @dataclass(frozen=True)
 class ReportedClinic:
-    """A clinic of the network; ``reporting_period`` is that of its latest delivery in use, empty for none."""
+    """A clinic of the network; ``reporting_period`` is that of its latest delivery in use, empty for none.
+
+    ``is_stale`` where a later delivery could not be used: the last good one is reported.
+    """
 
     clinic_id: str
     title: str
     reporting_period: str | None
+    is_stale: bool
 
 
 @dataclass(frozen=True)
@@ -106,7 +110,9 @@ def read_released(folder: Path, settings: Settings) -> Released:
             "DISTINCT measure, section, sort_order, label, figure_type, unit, contributors, definition",
             "sort_order, measure",
         )
-        clinics = _rows(connection, folder / "clinics.parquet", "clinic_id, title, reporting_period", "clinic_id")
+        clinics = _rows(
+            connection, folder / "clinics.parquet", "clinic_id, title, reporting_period, is_stale", "clinic_id"
+        )
         coverage = _rows(
             connection, folder / "coverage.parquet", "clinic_id, table_name, delivered", "clinic_id, table_name"
         )

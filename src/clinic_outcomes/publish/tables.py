@@ -65,12 +65,19 @@ def section_tables(report: Report, outline: Outline) -> dict[str, str]:
 def coverage_table(report: Report, released: Released) -> str:
     """CSV text: which table each clinic of this report delivers."""
     rows = [
-        [clinic.clinic_id, clinic.title, clinic.reporting_period, table, "delivered" if delivered else "not delivered"]
+        [
+            clinic.clinic_id,
+            clinic.title,
+            clinic.reporting_period,
+            "stale" if clinic.is_stale else "up to date",
+            table,
+            "delivered" if delivered else "not delivered",
+        ]
         for clinic in report.clinics
         for (clinic_id, table), delivered in sorted(released.coverage.items())
         if clinic_id == clinic.clinic_id
     ]
-    return _csv(("clinic_id", "title", "reporting_period", "table_name", "status"), rows)
+    return _csv(("clinic_id", "title", "reporting_period", "clinic_state", "table_name", "status"), rows)
 
 
 def data_dictionary(report: Report) -> str:

@@ -18,6 +18,7 @@ select
     clinics.clinic_id,
     clinics.clinic_title as title,
     clinics.system_title,
-    deliveries.reporting_period
+    deliveries.reporting_period,
+    clinics.is_stale
 from clinics
 left join deliveries on clinics.clinic_id = deliveries.clinic_id
