@@ -23,10 +23,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         began = time.perf_counter()
-        record = generate(home / "landing", patients, 1, Settings(home=home), report=print)
+        record = generate(home / "landing", patients, 1, Settings(home=home), report=print, workers=2)
         seconds = time.perf_counter() - began
         size = sum(path.stat().st_size for path in home.rglob("*") if path.is_file())
-    used = resource.getrusage(resource.RUSAGE_SELF)
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
     print(f"answers        {sum(clinic.answers for clinic in record.clinics):>14,}")
     print(f"rows           {sum(clinic.rows for clinic in record.clinics):>14,}")
     print(f"bytes written  {size:>14,}")

@@ -29,6 +29,7 @@ app = typer.Typer(
 
 Clinics = Annotated[list[str] | None, typer.Argument(metavar="CLINIC", help="Clinics by id; all when none is named.")]
 Strict = Annotated[bool, typer.Option("--strict", help="Exit with 3 when a delivery was refused.")]
+Workers = Annotated[int, typer.Option("--workers", min=1, help="Clinics worked on at a time, each in its own process.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -156,9 +157,7 @@ def run(
     context: typer.Context,
     clinics: Clinics = None,
     strict: Strict = False,
-    workers: Annotated[
-        int, typer.Option("--workers", min=1, help="Clinics worked on at a time, each in its own process.")
-    ] = WORKERS,
+    workers: Workers = WORKERS,
 ) -> None:
     """Run all stages without Airflow: each clinic by itself, whatever becomes of the others, then the network."""
     from clinic_outcomes import console, pipeline
@@ -178,11 +177,12 @@ def generate(
     out: Annotated[Path, typer.Option("--out", help="Folder to write into; landing/ of a data home for a run.")],
     patients: Annotated[int, typer.Option("--patients", min=1, help="Patients of all clinics together.")] = 400,
     seed: Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same bytes.")] = 1,
+    workers: Workers = WORKERS,
 ) -> None:
     """Generate realistic, wholly synthetic deliveries of every clinic, and the truth planted in them."""
     from clinic_outcomes.synthetic import generate as generate_deliveries
 
-    generate_deliveries(out, patients, seed, context.obj, report=typer.echo)
+    generate_deliveries(out, patients, seed, context.obj, report=typer.echo, workers=workers)
 
 
 @app.command("new-system")

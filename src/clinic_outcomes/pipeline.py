@@ -6,12 +6,13 @@ import importlib
 import logging
 import multiprocessing
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from clinic_outcomes import CLINIC_STAGES, NETWORK_STAGES
 from clinic_outcomes.files import latest
@@ -28,6 +29,9 @@ from clinic_outcomes.records import (
     ValidateRecord,
 )
 from clinic_outcomes.settings import Settings
+
+if TYPE_CHECKING:  # Importing the stage itself would slow every command's start.
+    from clinic_outcomes.model.warehouse import Dbt
 
 PACKAGE = Path(__file__).parent
 logger = logging.getLogger(__name__)
@@ -102,16 +106,21 @@ def clinic_ids(settings: Settings | None = None) -> list[str]:
 
 
 def run_stage(
-    stage: str, clinic_id: str | None = None, settings: Settings | None = None, build_id: str | None = None
+    stage: str,
+    clinic_id: str | None = None,
+    settings: Settings | None = None,
+    build_id: str | None = None,
+    prepared: Dbt | None = None,
 ) -> StageOutcome:
     """Run one stage, for a clinic or for the network, and say what came of it.
 
-    ``build_id`` holds protect and publish to one build of the marts, whatever was built since.
+    ``build_id`` holds protect and publish to one build of the marts, whatever was built since. ``prepared`` is dbt,
+    started early for the stage model.
     Raises ``ClinicOutcomesError`` as the stage raised it. Any other exception becomes an ``UnexpectedError``
     without the text and the context of the first, unless ``settings.debug`` is set.
     """
     settings = settings or Settings.from_environment()
-    arguments = tuple(argument for argument in (clinic_id, settings, build_id) if argument is not None)
+    arguments = tuple(a for a in (clinic_id, settings, build_id, prepared) if a is not None)
     try:
         stage_function = getattr(importlib.import_module(f"clinic_outcomes.{stage}"), stage)
         return _outcome(stage, clinic_id, stage_function(*arguments))
@@ -158,24 +167,38 @@ def run(
     """
     chosen = clinic_ids(settings) if clinics is None else list(clinics)
     workers = min(workers, len(chosen))
-    if workers > 1:
-        runs = _run_in_processes(chosen, settings, report, workers)
-    else:
-        runs = [run_clinic(clinic_id, settings, report) for clinic_id in chosen]
-    network = run_stages(NETWORK_STAGES, None, settings, report)
-    return RunSummary(tuple(event for events in (*runs, network) for event in events))
+    done: dict[str, tuple[StageEvent, ...]] = {}
+    with ExitStack() as stack:
+        prepared = None
+        for clinic_id, events in _run_clinics(chosen, settings, report, workers):
+            done[clinic_id] = events
+            # The first new state means that there will be a build: dbt can read its project while others work.
+            if prepared is None and awaits_model(clinic_id, settings):
+                prepared = stack.enter_context(_prepare_model(settings))
+        network = run_stages(NETWORK_STAGES, None, settings, report, prepared)
+    return RunSummary(tuple(event for events in (*(done[name] for name in chosen), network) for event in events))
 
 
-def _run_in_processes(
+def _prepare_model(settings: Settings) -> AbstractContextManager[Dbt]:
+    from clinic_outcomes.model import prepare
+
+    return prepare(settings)
+
+
+def _run_clinics(
     clinics: Sequence[str], settings: Settings, report: Report, workers: int
-) -> list[tuple[StageEvent, ...]]:
+) -> Iterator[tuple[str, tuple[StageEvent, ...]]]:
+    """What was reported of each clinic, as they are done."""
+    if workers <= 1:
+        for clinic_id in clinics:
+            yield clinic_id, run_clinic(clinic_id, settings, report)
+        return
     share = settings.model_copy(
         update={
             "threads": max(settings.threads // workers, 1),
             "memory_limit_mb": max(settings.memory_limit_mb // workers, 256),
         }
     )
-    done: dict[str, tuple[StageEvent, ...]] = {}
     # Spawned, not forked: DuckDB's threads do not survive a fork.
     with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
         # The largest first: begun last, it would keep one process at work while the others wait.
@@ -184,12 +207,12 @@ def _run_in_processes(
         for future in as_completed(working):
             clinic_id = working[future]
             try:
-                done[clinic_id] = future.result()
+                events = future.result()
             except BrokenProcessPool:
-                done[clinic_id] = (_lost(clinic_id),)
-            for event in done[clinic_id]:
+                events = (_lost(clinic_id),)
+            for event in events:
                 report(event)
-    return [done[clinic_id] for clinic_id in clinics]
+            yield clinic_id, events
 
 
 def _delivered_bytes(clinic_id: str, settings: Settings) -> int:
@@ -207,14 +230,19 @@ def _lost(clinic_id: str) -> StageEvent:
 
 
 def run_stages(
-    stages: Sequence[str], clinic_id: str | None, settings: Settings, report: Report = silent
+    stages: Sequence[str],
+    clinic_id: str | None,
+    settings: Settings,
+    report: Report = silent,
+    prepared: Dbt | None = None,
 ) -> tuple[StageEvent, ...]:
     """Run some stages one after another, up to the first that fails. Returns what was reported."""
     events = []
     for stage in stages:
         report(StageEvent("started", stage, clinic_id))
+        for_stage = prepared if stage == "model" else None
         try:
-            event = StageEvent("done", stage, clinic_id, run_stage(stage, clinic_id, settings))
+            event = StageEvent("done", stage, clinic_id, run_stage(stage, clinic_id, settings, prepared=for_stage))
         except ClinicOutcomesError as error:
             event = StageEvent("failed", stage, clinic_id, problems=error.problems)
         events.append(event)

@@ -19,7 +19,7 @@ import pytest
 from clinic_outcomes.contract import LOCAL_CODES, load_contract
 from clinic_outcomes.contract.dbt_sources import render_dbt_sources
 from clinic_outcomes.files import latest, sha256_file
-from clinic_outcomes.model import model
+from clinic_outcomes.model import model, prepare
 from clinic_outcomes.model.inputs import find_deliveries, lay_out
 from clinic_outcomes.model.stage import latest_states
 from clinic_outcomes.problems import ClinicOutcomesError
@@ -377,6 +377,21 @@ def test_a_failed_test_names_the_node_and_no_value(settings: Settings, tmp_path:
     assert "Jane Doe" not in str(caught.value)
     assert not (other.marts / "latest").exists()
     assert list(other.warehouse.iterdir()) == []
+
+
+def test_dbt_started_early_makes_the_same_marts_and_leaves_nothing_when_not_needed(
+    settings: Settings, tmp_path: Path
+) -> None:
+    other = copy_home(settings, tmp_path / "home")
+    with prepare(other) as dbt:
+        early = model(other, dbt)
+    assert early == model(settings)
+    for path in (settings.marts / "latest").rglob("*.parquet"):
+        made = other.marts / "latest" / path.relative_to(settings.marts / "latest")
+        assert sha256_file(made) == sha256_file(path), path.name
+    with prepare(other) as dbt:
+        assert model(other, dbt) == early  # there is nothing to build, and dbt is never told to
+    assert [path.name for path in other.warehouse.iterdir()] == ["outcomes.duckdb"]
 
 
 def test_dbt_sources_are_those_of_the_contract() -> None:

@@ -57,9 +57,9 @@ class World:
         return duckdb.sql(tables).fetchall()
 
 
-def make(home: Path, patients: int, seed: int, threads: int = 2, plant: Plant | None = None) -> World:
+def make(home: Path, patients: int, seed: int, threads: int = 2, plant: Plant | None = None, workers: int = 1) -> World:
     settings = Settings(home=home, threads=threads)
-    return World(home, generate(home / "landing", patients, seed, settings, plant=plant))
+    return World(home, generate(home / "landing", patients, seed, settings, plant=plant, workers=workers))
 
 
 @pytest.fixture(scope="module")
@@ -109,9 +109,9 @@ def test_manifests_describe_the_files(world: World) -> None:
     assert checked > 80
 
 
-def test_same_seed_same_bytes_whatever_the_threads(tmp_path: Path) -> None:
+def test_same_seed_same_bytes_whatever_the_threads_and_workers(tmp_path: Path) -> None:
     one = make(tmp_path / "one", 60, 3, threads=1)
-    four = make(tmp_path / "four", 60, 3, threads=4)
+    four = make(tmp_path / "four", 60, 3, threads=4, workers=2)
     other = make(tmp_path / "other", 60, 4)
     assert folder_digests(one.landing) == folder_digests(four.landing)
     assert folder_digests(one.truth) == folder_digests(four.truth)

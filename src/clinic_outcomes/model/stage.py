@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import duckdb
@@ -16,7 +16,7 @@ from clinic_outcomes.database import quote_name, write_parquet
 from clinic_outcomes.files import atomic_folder, fingerprint, fingerprint_files, latest, point_latest, write_json
 from clinic_outcomes.mapping import load_clinics
 from clinic_outcomes.model.inputs import ClinicState, find_deliveries, lay_out
-from clinic_outcomes.model.warehouse import build_warehouse
+from clinic_outcomes.model.warehouse import Dbt
 from clinic_outcomes.problems import ClinicOutcomesError
 from clinic_outcomes.receive import is_stale, standing_deliveries
 from clinic_outcomes.recipe import code_fingerprint
@@ -27,11 +27,28 @@ NO_SOURCE = frozenset({"target", "logs", "dbt_packages"})
 """Folders that dbt makes in its project when somebody runs it by hand."""
 
 
-def model(settings: Settings) -> ModelRecord:
+@contextmanager
+def prepare(settings: Settings) -> Iterator[Dbt]:
+    """Start dbt for a build that is about to come; at the end its process and its folder are gone.
+
+    The folder, beside the warehouse, holds the inputs and artifacts of this one build alone.
+    """
+    folder = settings.warehouse / f".build.{uuid.uuid4().hex}.tmp"
+    folder.mkdir(parents=True)
+    dbt = Dbt(folder, settings)
+    try:
+        yield dbt
+    finally:
+        dbt.close()
+        shutil.rmtree(folder)
+
+
+def model(settings: Settings, prepared: Dbt | None = None) -> ModelRecord:
     """Build the marts from the latest validated state of every clinic that has one, and make them the latest.
 
-    A build that exists already is not made again. ``ClinicOutcomesError`` where no clinic has a state, or names the
-    dbt nodes that failed; the build before then stays the latest.
+    A build that exists already is not made again. ``prepared`` is dbt, started earlier by :func:`prepare`.
+    ``ClinicOutcomesError`` where no clinic has a state, or names the dbt nodes that failed; the build before then
+    stays the latest.
     """
     states = latest_states(settings)
     if not states:
@@ -39,7 +56,8 @@ def model(settings: Settings) -> ModelRecord:
     build_id = _build_id(states, settings)
     build = settings.marts / build_id
     if not (build / "model.json").is_file():
-        _make(build, states, settings)
+        with nullcontext(prepared) if prepared else prepare(settings) as dbt:
+            _make(build, states, dbt, settings)
     point_latest(build)
     return ledger.read(build / "model.json", ModelRecord)
 
@@ -84,35 +102,22 @@ def _build_id(states: Sequence[ClinicState], settings: Settings) -> str:
     return fingerprint(parts)[:16]
 
 
-def _make(build: Path, states: Sequence[ClinicState], settings: Settings) -> None:
-    """Run dbt in a folder of its own, then put the warehouse and the marts in their places."""
+def _make(build: Path, states: Sequence[ClinicState], dbt: Dbt, settings: Settings) -> None:
+    """Have dbt build, then put the warehouse and the marts in their places."""
     deliveries = find_deliveries(states, settings)
-    with _work_folder(settings) as work:
-        warehouse = work / "outcomes.duckdb"
-        lay_out(work / "inputs", states, deliveries, load_contract(), settings)
-        nodes, marts = build_warehouse(work / "inputs", warehouse, work, settings)
-        record = ModelRecord(
-            build_id=build.name,
-            states={state.clinic.clinic_id: state.state_id for state in states},
-            reporting_period=max((delivery.reporting_period for delivery in deliveries), default=""),
-            nodes=nodes,
-        )
-        with atomic_folder(build) as folder:
-            _export(warehouse, marts, folder, settings)
-            write_json(folder / "model.json", record.model_dump(mode="json"))
-            # The warehouse first: a build that is there is not made again, so its warehouse must be there too.
-            warehouse.replace(settings.warehouse / "outcomes.duckdb")
-
-
-@contextmanager
-def _work_folder(settings: Settings) -> Iterator[Path]:
-    """A folder beside the warehouse, for one run alone; removed in the end with the artifacts and inputs in it."""
-    folder = settings.warehouse / f".build.{uuid.uuid4().hex}.tmp"
-    folder.mkdir(parents=True)
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder)
+    lay_out(dbt.inputs, states, deliveries, load_contract(), settings)
+    nodes, marts = dbt.build()
+    record = ModelRecord(
+        build_id=build.name,
+        states={state.clinic.clinic_id: state.state_id for state in states},
+        reporting_period=max((delivery.reporting_period for delivery in deliveries), default=""),
+        nodes=nodes,
+    )
+    with atomic_folder(build) as folder:
+        _export(dbt.warehouse, marts, folder, settings)
+        write_json(folder / "model.json", record.model_dump(mode="json"))
+        # The warehouse first: a build that is there is not made again, so its warehouse must be there too.
+        dbt.warehouse.replace(settings.warehouse / "outcomes.duckdb")
 
 
 def _export(warehouse: Path, marts: Mapping[str, Sequence[str]], folder: Path, settings: Settings) -> None:

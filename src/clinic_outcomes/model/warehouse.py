@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from clinic_outcomes.model.dbt_process import BUILD
 from clinic_outcomes.problems import ClinicOutcomesError, Problem
 from clinic_outcomes.records import NodeResult
 from clinic_outcomes.settings import Settings
@@ -18,43 +19,52 @@ SUCCEEDED = frozenset({"success", "pass", "no-op", "warn"})
 LAYERS = ("core", "release")
 
 
-def build_warehouse(
-    inputs: Path, warehouse: Path, work: Path, settings: Settings
-) -> tuple[tuple[NodeResult, ...], dict[str, tuple[str, ...]]]:
-    """Run ``dbt build`` on ``inputs`` into the DuckDB file ``warehouse``; each node's result, and each layer's marts.
+class Dbt:
+    """dbt in a process of its own, which reads its project as soon as it is started, and builds when told to.
 
-    dbt's artifacts go to ``work``, which the caller removes: the text of an error may hold a value. For the same
-    reason ``ClinicOutcomesError`` names the nodes that failed and nothing more. Unit tests are left out: they test
-    the models and not the rows.
+    Reading takes about as long as building, and needs no data: who knows that a build will follow starts it early.
+    ``work`` is the folder of one build: dbt reads ``inputs/`` in it and writes the DuckDB file ``outcomes.duckdb``. Its
+    artifacts go there too, for the caller to remove: the text of an error may hold a value.
     """
-    run = subprocess.run(
-        [
-            *(sys.executable, "-m", "dbt.cli.main", "--no-use-colors", "--no-version-check", "--no-partial-parse"),
-            *("--log-level", "error", "--log-level-file", "none", "--log-path", str(work / "logs")),
-            *("--no-populate-cache", "build", "--exclude-resource-type", "unit_test"),
-            *("--project-dir", str(settings.dbt_project), "--profiles-dir", str(settings.dbt_project)),
-            *("--target-path", str(work / "target")),
-        ],
-        env=_environment(inputs, warehouse, work, settings),
-        cwd=settings.dbt_project,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    manifest = _read(work / "target" / "manifest.json")
-    results = _read(work / "target" / "run_results.json")
-    if manifest is None:
-        # No query has run yet, so this text is about the project and holds no value.
-        raise ClinicOutcomesError(f"dbt cannot read its project:\n{run.stdout.strip()[-2000:]}")
-    if results is None:
-        raise ClinicOutcomesError(f"dbt ended before its work was done (exit code {run.returncode})")
-    nodes = tuple(sorted(map(_node, results["results"]), key=lambda node: node.node))
-    failed = [node for node in nodes if node.status not in SUCCEEDED | {"skipped"}]
-    if failed or run.returncode != 0:
-        raise ClinicOutcomesError([_problem(node) for node in failed] or "dbt failed without naming a node")
-    return nodes, _marts(manifest)
+
+    def __init__(self, work: Path, settings: Settings) -> None:
+        self.inputs, self.warehouse = work / "inputs", work / "outcomes.duckdb"
+        self._target = work / "target"
+        project = settings.dbt_project
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "clinic_outcomes.model.dbt_process", project, self._target, work / "logs"],
+            env=_environment(self.inputs, self.warehouse, work, settings),
+            cwd=project,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def build(self) -> tuple[tuple[NodeResult, ...], dict[str, tuple[str, ...]]]:
+        """Run ``dbt build``; each node's result, and each layer's marts.
+
+        ``ClinicOutcomesError`` names the nodes that failed and nothing more. Unit tests are left out: they test the
+        models and not the rows.
+        """
+        output, _ = self._process.communicate(BUILD)
+        manifest, results = _read(self._target / "manifest.json"), _read(self._target / "run_results.json")
+        if manifest is None:
+            # No query has run yet, so this text is about the project and holds no value.
+            raise ClinicOutcomesError(f"dbt cannot read its project:\n{output.strip()[-2000:]}")
+        if results is None:
+            raise ClinicOutcomesError(f"dbt ended before its work was done (exit code {self._process.returncode})")
+        nodes = tuple(sorted(map(_node, results["results"]), key=lambda node: node.node))
+        failed = [node for node in nodes if node.status not in SUCCEEDED | {"skipped"}]
+        if failed or self._process.returncode != 0:
+            raise ClinicOutcomesError([_problem(node) for node in failed] or "dbt failed without naming a node")
+        return nodes, _marts(manifest)
+
+    def close(self) -> None:
+        """End the process, whether it has built or not."""
+        if self._process.poll() is None:
+            self._process.kill()
+        self._process.communicate()
 
 
 def _environment(inputs: Path, warehouse: Path, work: Path, settings: Settings) -> dict[str, str]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import shutil
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
@@ -62,13 +65,15 @@ def generate(
     *,
     plant: Plant | None = None,
     truth: Path | None = None,
+    workers: int = 1,
 ) -> GenerateRecord:
     """Write deliveries of each clinic to ``out/<clinic>/<delivery>/`` and the truth to ``truth`` (beside ``out``).
 
     ``patients`` people are referred, in all clinics together. The same arguments give the same bytes; a folder that
     holds another delivery already is left alone and ``ClinicOutcomesError`` raised. Clinics take turns in having two
     deliveries or one; the first also drops one with calendar dates, which must be refused. ``truth.json`` holds
-    the counts a clinic and what was planted; ``<clinic>/<table>.parquet`` the rows in force.
+    the counts a clinic and what was planted; ``<clinic>/<table>.parquet`` the rows in force. ``workers`` clinics are
+    written at a time, each in a process of its own.
     """
     plant, truth = plant or Plant(), truth or out.parent / "truth"
     chosen, skipped, programmes = _choose(settings, clinics, report or _silent)
@@ -76,28 +81,65 @@ def generate(
     # One stream a clinic, and one for tokens of people who are seen in two clinics.
     streams = [np.random.Generator(np.random.PCG64(s)) for s in np.random.SeedSequence(seed).spawn(len(chosen) + 1)]
     shared_tokens = _shared_tokens(streams[-1], chosen, patients)
-    made, truths = [], {}
-    for place, clinic in enumerate(chosen):
-        exports = _exports(
-            streams[place],
-            clinic,
-            programmes[clinic.system.name],
-            place,
-            shares[place],
-            shared_tokens,
-            plant,
-            patients >= FEWEST_PATIENTS_FOR_DEFECTS,
+    jobs = [
+        _Job(
+            stream=streams[place],
+            clinic=clinic,
+            programme=programmes[clinic.system.name],
+            place=place,
+            patients=shares[place],
+            shared_tokens=shared_tokens,
+            plant=plant,
+            mistakes=1 + shares[place] // PATIENTS_A_DEFECT if patients >= FEWEST_PATIENTS_FOR_DEFECTS else 0,
+            out=out / clinic.clinic_id,
+            truth=truth / clinic.clinic_id,
+            settings=settings.model_copy(update={"threads": max(settings.threads // workers, 1)}),
         )
-        with session(settings) as connection:
-            manifests = _write_deliveries(connection, out / clinic.clinic_id, clinic, exports)
-            write_tables(connection, truth / clinic.clinic_id, clinic.system, exports.in_force)
-            counts = count_truth(connection, truth / clinic.clinic_id)
-        record = _clinic_record(clinic, shares[place], exports, manifests)
+        for place, clinic in enumerate(chosen)
+    ]
+    made, truths = [], {}
+    for record, told in _generate_all(jobs, workers):
         made.append(record)
-        truths[clinic.clinic_id] = counts | _planted(exports)
-        (report or _silent)(f"{clinic.clinic_id}: {len(manifests)} deliveries, {record.rows} rows")
+        truths[record.clinic_id] = told
+        (report or _silent)(f"{record.clinic_id}: {len(record.deliveries)} deliveries, {record.rows} rows")
     write_json(truth / TRUTH_FILE, {"truth_version": 1, "seed": seed, "patients": patients, "clinics": truths})
     return GenerateRecord(seed=seed, patients=patients, clinics=tuple(made), skipped=tuple(skipped))
+
+
+@dataclass(frozen=True)
+class _Job:
+    """All that one clinic's deliveries depend on; clinics share nothing else, so their order does not matter."""
+
+    stream: np.random.Generator
+    clinic: Clinic
+    programme: Programme
+    place: int
+    patients: int
+    shared_tokens: Keys
+    plant: Plant
+    mistakes: int
+    out: Path
+    truth: Path
+    settings: Settings
+
+
+def _generate_all(jobs: Sequence[_Job], workers: int) -> Iterator[tuple[GeneratedClinic, dict[str, object]]]:
+    if workers == 1:
+        yield from map(_generate_clinic, jobs)
+        return
+    # Spawned, not forked: DuckDB's threads do not survive a fork.
+    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+        yield from pool.map(_generate_clinic, jobs)
+
+
+def _generate_clinic(job: _Job) -> tuple[GeneratedClinic, dict[str, object]]:
+    """Write one clinic's deliveries and truth; what was written, and the clinic's part of ``truth.json``."""
+    exports = _exports(job)
+    with session(job.settings) as connection:
+        manifests = _write_deliveries(connection, job.out, job.clinic, exports)
+        write_tables(connection, job.truth, job.clinic.system, exports.in_force)
+        counts = count_truth(connection, job.truth)
+    return _clinic_record(job.clinic, job.patients, exports, manifests), counts | _planted(exports)
 
 
 def _silent(line: str) -> None:
@@ -149,29 +191,20 @@ def _shared_tokens(rng: np.random.Generator, clinics: Sequence[Clinic], patients
     return smallest.draw(rng, 1 + patients // 50)
 
 
-def _exports(
-    rng: np.random.Generator,
-    clinic: Clinic,
-    programme: Programme,
-    place: int,
-    patients: int,
-    shared_tokens: Keys,
-    plant: Plant,
-    enough: bool,
-) -> Exports:
+def _exports(job: _Job) -> Exports:
     population: Population = load_population()
-    last_day = PERIODS[-1].last_day
-    world = draw_world(rng, clinic.system, programme, population, patients, last_day, shared_tokens)
-    shape(world, clinic.system)
+    system, last_day = job.clinic.system, PERIODS[-1].last_day
+    world = draw_world(job.stream, system, job.programme, population, job.patients, last_day, job.shared_tokens)
+    shape(world, system)
     return make_exports(
-        rng,
+        job.stream,
         world,
-        clinic.system,
-        programme,
-        periods=PERIODS if place % 2 == 0 else PERIODS[-1:],
-        mistakes=1 + patients // PATIENTS_A_DEFECT if enough else 0,
-        plant=plant,
-        refused=plant.refused_delivery and place == 0,
+        system,
+        job.programme,
+        periods=PERIODS if job.place % 2 == 0 else PERIODS[-1:],
+        mistakes=job.mistakes,
+        plant=job.plant,
+        refused=job.plant.refused_delivery and job.place == 0,
     )
 
 
