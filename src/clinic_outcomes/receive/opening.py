@@ -37,17 +37,6 @@ def delivery_files(record: ReceiveRecord, settings: Settings) -> dict[str, Path]
     raise ClinicOutcomesError([_changed(record, "landing no longer holds this delivery as it was received")])
 
 
-def open_delivery(record: ReceiveRecord, settings: Settings) -> Path:
-    """The folder in landing that holds a received delivery under the names of its record, its files verified.
-
-    ``ClinicOutcomesError``, rule ``landing_changed``, where landing holds no such folder any more.
-    """
-    for folder in landing_folders(record.clinic_id, settings).get(record.delivery_id, ()):
-        if all(_has_digest(folder / file.name, file.sha256) for file in record.files):
-            return folder
-    raise ClinicOutcomesError([_changed(record, "landing no longer holds this delivery under its files' names")])
-
-
 def _match(folder: Path, record: ReceiveRecord) -> dict[str, Path] | None:
     """Files of the folder by the names of the record; None unless each content is there."""
     held: dict[str, list[Path]] = {}
@@ -61,10 +50,6 @@ def _match(folder: Path, record: ReceiveRecord) -> dict[str, Path] | None:
             return None
         found[file.name] = paths.pop(next((i for i, path in enumerate(paths) if path.name == file.name), 0))
     return found
-
-
-def _has_digest(path: Path, sha256: str) -> bool:
-    return path.is_file() and not path.is_symlink() and sha256_file(path) == sha256
 
 
 def _changed(record: ReceiveRecord, message: str) -> Problem:
