@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -40,6 +41,16 @@ def quote_name(name: str) -> str:
 def quote_text(text: str | Path) -> str:
     """A text as an SQL string literal."""
     return "'" + str(text).replace("'", "''") + "'"
+
+
+def quote_path(path: Path) -> str:
+    """A path as an SQL string literal, with what DuckDB would read as a pattern made literal."""
+    return quote_text(re.sub(r"([*?\[])", r"[\1]", str(path)))
+
+
+def text_list(texts: Iterable[str]) -> str:
+    """Texts as a constant SQL list."""
+    return f"[{', '.join(map(quote_text, texts))}]::VARCHAR[]"
 
 
 def write_parquet(connection: duckdb.DuckDBPyConnection, query: str, target: Path) -> None:

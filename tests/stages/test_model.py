@@ -396,7 +396,7 @@ def test_dbt_started_early_makes_the_same_marts_and_leaves_nothing_when_not_need
 
 def test_dbt_sources_are_those_of_the_contract() -> None:
     committed = (DBT_PROJECT / "models/staging/_sources.yml").read_text(encoding="utf-8")
-    assert committed == render_dbt_sources(load_contract()), "run `python -m clinic_outcomes.contract.dbt_sources`"
+    assert committed == render_dbt_sources(load_contract()), "run `clinic-outcomes contract`"
 
 
 def test_seeds_cover_the_contract() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from clinic_outcomes.contract import Column
-from clinic_outcomes.database import quote_name, quote_text
+from clinic_outcomes.database import quote_name, quote_text, text_list
 from clinic_outcomes.mapping import Clinic, ColumnMapping, System
 
 LARGEST_NUMBER = 1_000_000
@@ -47,7 +47,7 @@ class Scan:
 
 def present_values(rows: str, header: Sequence[str], missing: Iterable[str]) -> str:
     """Table expression of the rows with every value trimmed, and NULL where it says that there is none."""
-    tokens = ", ".join(map(quote_text, sorted({"", *(token.strip() for token in missing)})))
+    tokens = ", ".join(map(quote_text, missing))
     values = (
         f"CASE WHEN trim({name}) NOT IN ({tokens}) THEN trim({name}) END AS {name}" for name in map(quote_name, header)
     )
@@ -90,7 +90,7 @@ def _column_scan(clinic: Clinic, source: str, header: Sequence[str], name: str) 
         codes = _allowed_codes(mapping, clinic)
         if target and target.multiple:
             split = f"list_transform(string_split({value}, {quote_text(system.list_separator)}), lambda m: trim(m))"
-            members = f"list_filter({split}, lambda m: m <> '' AND NOT list_contains({_text_list(codes)}, m))"
+            members = f"list_filter({split}, lambda m: m <> '' AND NOT list_contains({text_list(codes)}, m))"
             recognised.append(f"len({members}) = 0")
         elif codes:
             recognised.append(f"{value} IN ({', '.join(map(quote_text, codes))})")
@@ -154,7 +154,3 @@ def _joined(columns: Iterable[str]) -> str:
 
 def _matches(value: str, pattern: str) -> str:
     return f"regexp_full_match({value}, {quote_text(pattern)})"
-
-
-def _text_list(texts: Iterable[str]) -> str:
-    return f"[{', '.join(map(quote_text, texts))}]::VARCHAR[]"

@@ -9,8 +9,8 @@ import yaml
 from clinic_outcomes.contract.loader import Contract, Table
 
 HEADER = """\
-# Generated from the contract by clinic_outcomes.contract.dbt_sources; a test fails when it is stale.
-# Do not edit: change the contract, then `python -m clinic_outcomes.contract.dbt_sources`.
+# Generated from the contract by `clinic-outcomes contract`; a test fails when it is stale.
+# Do not edit: change the contract instead.
 """
 
 INPUTS_LOCATION = (
@@ -107,16 +107,3 @@ def _canonical_source(table: Table) -> dict[str, object]:
 
 def _columns(descriptions: Mapping[str, str]) -> list[dict[str, str]]:
     return [{"name": name, "description": description} for name, description in descriptions.items()]
-
-
-def main() -> None:
-    """Write the file into the project's dbt folder."""
-    from clinic_outcomes.contract.loader import load_contract
-    from clinic_outcomes.files import write_text
-    from clinic_outcomes.settings import PROJECT_ROOT
-
-    write_text(PROJECT_ROOT / "dbt_project/models/staging/_sources.yml", render_dbt_sources(load_contract()))
-
-
-if __name__ == "__main__":
-    main()

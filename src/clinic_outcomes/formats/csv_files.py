@@ -10,7 +10,7 @@ from pathlib import Path
 
 import duckdb
 
-from clinic_outcomes.database import quote_name, quote_text
+from clinic_outcomes.database import quote_name, quote_path, quote_text
 from clinic_outcomes.mapping import System
 from clinic_outcomes.problems import ClinicOutcomesError, Problem
 
@@ -101,12 +101,7 @@ def _read_csv(path: Path, system: System, header: tuple[str, ...]) -> str:
     }
     written = ", ".join(f"{name} = {value}" for name, value in options.items())
     selected = ", ".join(map(quote_name, header))
-    return f"(SELECT {selected} FROM read_csv({quote_text(_literal(path))}, {written}))"
-
-
-def _literal(path: Path) -> str:
-    """The path with what DuckDB would read as a pattern made literal."""
-    return re.sub(r"([*?\[])", r"[\1]", str(path))
+    return f"(SELECT {selected} FROM read_csv({quote_path(path)}, {written}))"
 
 
 def _check_encoding(path: Path) -> None:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 from clinic_outcomes.contract import UNMAPPED, Column
-from clinic_outcomes.database import quote_text
+from clinic_outcomes.database import quote_text, text_list
 from clinic_outcomes.mapping import UnitConversion
 
 INTEGER_TYPES = ("INTEGER", "BIGINT")
@@ -21,11 +21,6 @@ They bound the exact conversion: the largest product of it stays below the 38 di
 """
 
 
-def text_list(values: Iterable[str]) -> str:
-    """A constant list of texts."""
-    return f"[{', '.join(quote_text(value) for value in values)}]::VARCHAR[]"
-
-
 def code_map(codes: Mapping[str, str]) -> str:
     """A constant map from delivered to canonical code, which DuckDB looks up faster than it joins."""
     return f"MAP({text_list(codes)}, {text_list(codes.values())})"
@@ -33,8 +28,7 @@ def code_map(codes: Mapping[str, str]) -> str:
 
 def unless_missing(text: str, missing: Iterable[str]) -> str:
     """Trimmed text, or NULL where it is empty or says that there is no value."""
-    tokens = sorted({"", *(token.strip() for token in missing)})
-    return f"CASE WHEN {text} NOT IN ({', '.join(map(quote_text, tokens))}) THEN {text} END"
+    return f"CASE WHEN {text} NOT IN ({', '.join(map(quote_text, missing))}) THEN {text} END"
 
 
 def joined_key(parts: Iterable[str]) -> str:
@@ -45,8 +39,7 @@ def joined_key(parts: Iterable[str]) -> str:
 def list_members(text: str, separator: str, missing: Iterable[str]) -> str:
     """The trimmed members of a delivered list, without those that say there is no value."""
     split = f"list_transform(string_split({text}, {quote_text(separator)}), lambda member: trim(member))"
-    tokens = text_list(sorted({"", *(token.strip() for token in missing)}))
-    return f"list_filter({split}, lambda member: NOT list_contains({tokens}, member))"
+    return f"list_filter({split}, lambda member: NOT list_contains({text_list(missing)}, member))"
 
 
 def canonical_code(text: str, codes: Mapping[str, str]) -> str:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from clinic_outcomes.database import quote_text
+from clinic_outcomes.database import quote_path
 from clinic_outcomes.settings import Settings
 
 
@@ -17,5 +16,4 @@ def lake_file(table: str, clinic_id: str, delivery_id: str, recipe: str, setting
 
 def lake_rows(paths: Iterable[Path]) -> str:
     """SQL of the rows of harmonised files, for ``FROM``. What is in the files counts, not the folders' names."""
-    literal = ", ".join(quote_text(re.sub(r"([*?\[])", r"[\1]", str(path))) for path in paths)
-    return f"read_parquet([{literal}], hive_partitioning = false)"
+    return f"read_parquet([{', '.join(map(quote_path, paths))}], hive_partitioning = false)"

@@ -94,6 +94,7 @@ class ColumnMapping:
 class System:
     """A clinic system as its folder describes it.
 
+    ``missing`` are the texts that stand for no value, trimmed, the empty one always among them.
     ``codes`` maps code set → delivered code → canonical code. ``key_patterns`` maps a key column's name to the
     regular expression that the whole delivered key must match.
     """
@@ -168,7 +169,8 @@ def _read_system(folder: Path, contract: Contract, mistakes: Mistakes) -> System
         description=head.description,
         format=head.format,
         csv=head.csv,
-        missing=head.missing,
+        # One definition for all who ask: what the gate passes over as missing must be missing to harmonise too.
+        missing=tuple(sorted({"", *(token.strip() for token in head.missing)})),
         list_separator=head.list_separator,
         sources=head.sources,
         key_patterns=head.key_patterns,
