@@ -26,14 +26,17 @@ LINEAGE_COLUMNS: Mapping[str, str] = MappingProxyType(
         "export_sequence": "INTEGER",
         "source_file": "VARCHAR",
         "source_line": "BIGINT",
+        "source_item": "INTEGER",
         "record_action": "VARCHAR",
         "unreadable_columns": "VARCHAR[]",
     }
 )
 """Columns that every harmonised row carries beside those of its table, with their SQL types.
 
-``source_line`` counts records, the header being line 1. ``record_action`` is ``upsert`` or ``delete``.
-``unreadable_columns`` names the columns whose delivered value is not of the column's type.
+``source_file`` is the file's name, with ``#`` and the name of its sheet, form or view where it has several.
+``source_line`` counts records, the header being line 1; ``source_item`` the rows that one record gives, from 1.
+``record_action`` is ``upsert`` or ``delete``. ``unreadable_columns`` names the columns whose delivered value is not of
+the column's type.
 """
 
 

@@ -111,6 +111,7 @@ def _stored(table: Table, mappings: dict[str, ColumnMapping], origin: Origin) ->
         "export_sequence": str(origin.export_sequence),
         "source_file": quote_text(origin.file),
         "source_line": "source_line",
+        "source_item": "1",
         RECORD_ACTION: f"coalesce({quote_name(RECORD_ACTION)}, 'upsert')" if RECORD_ACTION in mappings else "'upsert'",
         "unreadable_columns": _unreadable_columns(mappings),
     }

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from clinic_outcomes.contract import load_contract
 from clinic_outcomes.files import fingerprint, sha256_file
@@ -34,23 +34,51 @@ class _Overrides(BaseModel):
     codes: dict[str, dict[str, str]] = {}
 
 
+class ShortKeys(BaseModel):
+    """Study numbers too short to be random, of which the clinic says why they tell of nobody: columns → patterns."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    reason: str = Field(min_length=1)
+    key_patterns: dict[str, KeyPattern] = Field(min_length=1)
+
+
+class Threshold(BaseModel):
+    """A threshold of a check that the clinic has differently from the network, and why."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    value: int
+    reason: str = Field(min_length=1)
+
+
 class _ClinicFile(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     title: str
     system: str
+    format: str | None = None
     legal_basis: LegalBasis = LegalBasis()
+    short_keys: ShortKeys | None = None
+    thresholds: dict[str, Threshold] = {}
     overrides: _Overrides = _Overrides()
 
 
 @dataclass(frozen=True)
 class Clinic:
-    """One clinic with its system, the overrides applied. ``fingerprint`` covers both files' content."""
+    """One clinic with its system, the overrides applied. ``fingerprint`` covers both files' content.
+
+    ``format`` is the one of its system's formats in which the clinic exports. ``thresholds`` are those it has
+    differently from ``expectations/thresholds.yml``.
+    """
 
     clinic_id: str
     title: str
     system: System
+    format: str
     legal_basis: LegalBasis
+    short_keys: ShortKeys | None
+    thresholds: Mapping[str, Threshold]
     fingerprint: str
 
 
@@ -101,6 +129,9 @@ def _read_clinic(path: Path, systems: Mapping[str, System], mistakes: Mistakes) 
     return Clinic(
         clinic_id=path.stem,
         title=content.title,
+        format=content.format or system.format,
+        short_keys=content.short_keys,
+        thresholds=content.thresholds,
         system=replace(system, codes=codes, key_patterns={**system.key_patterns, **content.overrides.key_patterns}),
         legal_basis=content.legal_basis,
         fingerprint=fingerprint([system.fingerprint, sha256_file(path)]),

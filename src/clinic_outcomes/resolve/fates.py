@@ -29,7 +29,7 @@ from clinic_outcomes.database import quote_name
 from clinic_outcomes.harmonise import lake_rows
 
 FATES = ("current", "superseded", "deleted", "duplicate", "tombstone")
-LINE = ("delivery_id", "source_file", "source_line")
+LINE = ("delivery_id", "source_file", "source_line", "source_item")
 """Columns that together name one delivered row."""
 
 
@@ -86,7 +86,7 @@ def _duplicates(table: Table, key: str) -> str:
     return f"""
         SELECT {", ".join(LINE)}
         FROM delivered SEMI JOIN (FROM spoken WHERE rows_of_key > 1) USING ({key}, export_sequence)
-        QUALIFY row_number() OVER (PARTITION BY {same} ORDER BY source_file, source_line) > 1
+        QUALIFY row_number() OVER (PARTITION BY {same} ORDER BY source_file, source_line, source_item) > 1
     """
 
 

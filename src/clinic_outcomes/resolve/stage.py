@@ -120,7 +120,7 @@ def _next_full_export(records: Sequence[HarmoniseRecord]) -> dict[int, int | Non
 
 def _rows_in_force(table: Table) -> str:
     columns = [quote_name(name) for name in table.stored_columns if name != RECORD_ACTION]
-    order = [*map(quote_name, table.primary_key), "delivery_id", "source_file", "source_line"]
+    order = [*map(quote_name, table.primary_key), "delivery_id", "source_file", "source_line", "source_item"]
     return f"SELECT {', '.join(columns)}, restates FROM fates WHERE fate = 'current' ORDER BY {', '.join(order)}"
 
 

@@ -26,6 +26,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from clinic_outcomes.contract import Contract, load_contract
 from clinic_outcomes.database import quote_name, quote_text
 from clinic_outcomes.mapping.reading import IDENTIFIER, Mistakes, read_yaml
+from clinic_outcomes.mapping.thresholds import THRESHOLDS
 from clinic_outcomes.problems import ClinicOutcomesError, Problem
 from clinic_outcomes.settings import Settings
 
@@ -118,7 +119,8 @@ def rule_problem(clinic_id: str, rule: Rule, message: str) -> Problem:
 
 def _rule_files(contract: Contract, folder: Path) -> list[tuple[Path, str | None]]:
     files: list[tuple[Path, str | None]] = [(folder / "base" / f"{table}.yml", table) for table in contract.tables]
-    files += [(path, path.stem) for path in sorted(folder.glob("*.yml")) if path.name != ACROSS_TABLES]
+    apart = (ACROSS_TABLES, THRESHOLDS)
+    files += [(path, path.stem) for path in sorted(folder.glob("*.yml")) if path.name not in apart]
     return [*files, (folder / ACROSS_TABLES, None)]
 
 
