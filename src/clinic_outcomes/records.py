@@ -110,10 +110,18 @@ class RowAccount(Record):
         return self
 
 
+class Threshold(Record):
+    """A threshold of the clinic's checks, the network's or its own. The unit is said in ``expectations/``."""
+
+    name: str
+    value: int
+
+
 class ResolveRecord(Record):
     """A clinic's current state, before validation. ``state_id`` is None while nothing usable was delivered.
 
     ``conflicts`` are the deliveries left out because another one of the same sequence has other content.
+    ``thresholds`` are those of the clinic's checks, as they held when the state was made: validate judges by them.
     In ``account``, ``current`` counts rows in force and ``quarantined`` is zero.
     """
 
@@ -121,6 +129,7 @@ class ResolveRecord(Record):
     state_id: str | None
     deliveries: tuple[str, ...] = ()
     conflicts: tuple[str, ...] = ()
+    thresholds: tuple[Threshold, ...] = ()
     account: tuple[RowAccount, ...] = ()
 
 

@@ -18,7 +18,7 @@ from clinic_outcomes import ledger
 from clinic_outcomes.contract import load_contract
 from clinic_outcomes.harmonise import harmonise, lake_file
 from clinic_outcomes.problems import ClinicOutcomesError
-from clinic_outcomes.records import ResolveRecord
+from clinic_outcomes.records import ResolveRecord, Threshold
 from clinic_outcomes.resolve import resolve, resolved_folder
 from clinic_outcomes.settings import Settings
 from tests.support.harmonised_clinic import CLINIC, admitted, column_types, rows, small_clinic
@@ -337,8 +337,8 @@ def test_the_state_id_follows_deliveries_and_expectations(settings: Settings) ->
     one = resolve(CLINIC, settings)
     written = resolved_path(settings, one).stat().st_mtime_ns
     assert resolve(CLINIC, settings) == one
+    assert Threshold(name="lost_records_percent", value=20) in one.thresholds
     assert resolved_path(settings, one).stat().st_mtime_ns == written
-    settings.expectations.mkdir()
     (settings.expectations / "rules.yml").write_text("rules: []\n")
     other_rules = resolve(CLINIC, settings)
     arrive(settings, history.deliveries, [second])

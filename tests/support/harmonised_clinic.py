@@ -9,10 +9,11 @@ import duckdb
 from clinic_outcomes import ledger
 from clinic_outcomes.database import session
 from clinic_outcomes.mapping import load_clinic
+from clinic_outcomes.mapping.thresholds import THRESHOLDS
 from clinic_outcomes.receive import receive
 from clinic_outcomes.recipe import recipe
 from clinic_outcomes.records import AdmitRecord
-from clinic_outcomes.settings import Settings
+from clinic_outcomes.settings import PROJECT_ROOT, Settings
 from tests.support.deliveries import deliver
 
 CLINIC = "alder"
@@ -23,6 +24,8 @@ def small_clinic(home: Path, head: str, columns: str, codes: str) -> Settings:
     settings = Settings(
         home=home, clinics=home / "clinics", systems=home / "systems", expectations=home / "expectations"
     )
+    settings.expectations.mkdir(parents=True)
+    (settings.expectations / THRESHOLDS).write_text((PROJECT_ROOT / "expectations" / THRESHOLDS).read_text())
     system = settings.systems / "example"
     system.mkdir(parents=True)
     settings.clinics.mkdir()

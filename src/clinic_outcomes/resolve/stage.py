@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import duckdb
@@ -15,10 +15,11 @@ from clinic_outcomes.files import atomic_folder, canonical_json, fingerprint, fi
 from clinic_outcomes.harmonise import lake_file
 from clinic_outcomes.mapping import load_clinic
 from clinic_outcomes.mapping.systems import RECORD_ACTION
+from clinic_outcomes.mapping.thresholds import load_thresholds
 from clinic_outcomes.problems import ClinicOutcomesError, Problem
 from clinic_outcomes.recipe import code_fingerprint
 from clinic_outcomes.recipe import recipe as recipe_of
-from clinic_outcomes.records import HarmoniseRecord, ResolveRecord, RowAccount
+from clinic_outcomes.records import HarmoniseRecord, ResolveRecord, RowAccount, Threshold
 from clinic_outcomes.resolve.fates import FATES, decide_fates
 from clinic_outcomes.settings import Settings
 
@@ -33,11 +34,13 @@ def resolve(clinic_id: str, settings: Settings) -> ResolveRecord:
     A state that is there is not made again. ``ClinicOutcomesError`` names clinic and table where the lake cannot
     be read.
     """
-    recipe = recipe_of(load_clinic(clinic_id, settings))
+    clinic = load_clinic(clinic_id, settings)
+    recipe = recipe_of(clinic)
+    thresholds = dict(load_thresholds(clinic, settings))
     used, conflicts = _without_conflicts(ledger.harmonise_records(clinic_id, recipe, settings))
     if not used:
         return ResolveRecord(clinic_id=clinic_id, state_id=None, conflicts=conflicts)
-    state_id = _state_id(used, conflicts, settings)
+    state_id = _state_id(used, conflicts, thresholds, settings)
     folder = resolved_folder(clinic_id, state_id, settings)
     kept = ledger.find(folder / RECORD_FILE, ResolveRecord)
     if kept is not None:
@@ -53,6 +56,7 @@ def resolve(clinic_id: str, settings: Settings) -> ResolveRecord:
             state_id=state_id,
             deliveries=tuple(delivery.delivery_id for delivery in used),
             conflicts=conflicts,
+            thresholds=tuple(Threshold(name=name, value=value) for name, value in sorted(thresholds.items())),
             account=tuple(account),
         )
         write_json(temporary / RECORD_FILE, record.model_dump(mode="json"))
@@ -74,11 +78,14 @@ def _without_conflicts(
     return tuple(sorted(used, key=lambda record: record.export_sequence)), tuple(sorted(conflicts))
 
 
-def _state_id(used: Sequence[HarmoniseRecord], conflicts: Sequence[str], settings: Settings) -> str:
+def _state_id(
+    used: Sequence[HarmoniseRecord], conflicts: Sequence[str], thresholds: Mapping[str, int], settings: Settings
+) -> str:
     expectations = [path for path in settings.expectations.rglob("*") if path.is_file()]
     parts = {
         "deliveries": sorted([record.delivery_id, record.recipe] for record in used),
         "conflicts": list(conflicts),
+        "thresholds": dict(thresholds),
         "expectations": fingerprint_files(expectations, settings.expectations),
         "code": code_fingerprint(("resolve", "validate")),
     }
