@@ -39,6 +39,7 @@ class ReceiveRecord(Record):
     export_sequence: int | None = None
     export_kind: Literal["full", "delta"] | None = None
     reporting_period: str | None = None
+    period_status: Literal["provisional", "final"] = "provisional"
     files: tuple[ReceivedFile, ...] = ()
     problems: tuple[Problem, ...] = ()
 
@@ -80,6 +81,7 @@ class HarmoniseRecord(Record):
     export_sequence: int
     export_kind: Literal["full", "delta"]
     reporting_period: str
+    period_status: Literal["provisional", "final"] = "provisional"
     tables: tuple[HarmonisedTable, ...] = ()
     unmapped: tuple[CodeCount, ...] = ()
     unreadable: tuple[CodeCount, ...] = ()

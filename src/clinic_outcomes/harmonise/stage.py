@@ -70,6 +70,7 @@ def _harmonise_delivery(clinic: Clinic, recipe: str, delivery: ReceiveRecord, se
             "export_sequence": delivery.export_sequence,
             "export_kind": delivery.export_kind,
             "reporting_period": delivery.reporting_period,
+            "period_status": delivery.period_status,
             "tables": tables,
             "unmapped": unmapped,
             "unreadable": unreadable,

@@ -42,6 +42,7 @@ def check_drop(drop: Drop, clinic: Clinic, settings: Settings) -> ReceiveRecord:
         export_sequence=manifest.export_sequence,
         export_kind=manifest.export_kind,
         reporting_period=manifest.reporting_period,
+        period_status=manifest.period_status,
         files=tuple(
             ReceivedFile(name=file.name, source=sources[file.name] or "", rows=file.rows, sha256=digests[file.name])
             for file in sorted(manifest.files, key=lambda file: file.name)
@@ -214,7 +215,9 @@ def _delivery_id(
     problems: Iterable[Problem],
 ) -> str:
     pairs = sorted((sources[name] or "", digest) for name, digest in digests.items())
-    head = [clinic_id, str(manifest.export_sequence), manifest.export_kind, manifest.reporting_period]
+    # Only what is declared final is named, so that a manifest without the field keeps the id it had before the field.
+    period = manifest.reporting_period + (" final" if manifest.period_status == "final" else "")
+    head = [clinic_id, str(manifest.export_sequence), manifest.export_kind, period]
     # A refused delivery may have the very files of a good one (a wrong row count, say): what is wrong makes it another.
     wrong = [problem.model_dump_json() for problem in problems]
     digest = fingerprint([*head, *(text for pair in pairs for text in pair), *wrong])

@@ -32,7 +32,8 @@ class ManifestFile(BaseModel):
 class Manifest(BaseModel):
     """What a delivery says of itself.
 
-    ``export_sequence`` counts the clinic's exports from 1 and orders them; ``reporting_period`` is ``YYYY-MM``.
+    ``export_sequence`` counts the clinic's exports from 1 and orders them; ``reporting_period`` is ``YYYY-MM``, and
+    ``period_status`` says whether the clinic still expects to change it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -42,6 +43,7 @@ class Manifest(BaseModel):
     export_sequence: int = Field(ge=1, le=999_999)
     export_kind: Literal["full", "delta"]
     reporting_period: str = Field(pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])$")
+    period_status: Literal["provisional", "final"] = "provisional"
     files: tuple[ManifestFile, ...] = Field(min_length=1)
 
     @model_validator(mode="after")
