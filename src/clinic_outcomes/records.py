@@ -16,10 +16,13 @@ class Record(BaseModel):
 
 
 class ReceivedFile(Record):
-    """One file of a delivery, its source in the system's mapping, and what the manifest said of it."""
+    """One file of a delivery, its sources in the system's mapping, and what the manifest said of it.
+
+    ``sha256`` is that of what the file holds, which for a gzip file is its content.
+    """
 
     name: str
-    source: str
+    sources: tuple[str, ...]
     rows: int
     sha256: str
 

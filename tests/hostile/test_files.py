@@ -9,7 +9,7 @@ import duckdb
 import pytest
 
 from clinic_outcomes.admit import admit
-from clinic_outcomes.formats import count_rows, read_header, read_rows_sql
+from clinic_outcomes.formats import check_file, read_header, read_rows_sql
 from clinic_outcomes.mapping import load_clinic
 from clinic_outcomes.receive import landing_folders, receive
 from tests.support.deliveries import deliver
@@ -33,11 +33,13 @@ def test_naughty_strings_are_read_as_delivered(tmp_path: Path) -> None:
     texts, path = naughty(), tmp_path / "people.csv"
     assert len(texts) > 500
     path.write_text(as_csv([["text"], *([text] for text in texts)]), encoding="utf-8", newline="")
-    system = load_clinic(CLINIC, make_settings(tmp_path)).system
-    header = read_header(path, system)
+    settings = make_settings(tmp_path)
+    system = load_clinic(CLINIC, settings).system
     with duckdb.connect() as connection:
-        assert count_rows(connection, path, system, header) == len(texts)
-        found = connection.execute(f"FROM {read_rows_sql(path, system, header)}").fetchall()
+        header = read_header(connection, path, system, "people")
+        assert check_file(connection, path, system, settings) == len(texts)
+        rows = read_rows_sql(connection, path, system, "people", header)
+        found = connection.execute(f"SELECT text, source_line FROM {rows}").fetchall()
     assert found == [(text, line) for line, text in enumerate(texts, start=2)]
 
 

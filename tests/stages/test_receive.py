@@ -57,10 +57,10 @@ def test_a_good_delivery_is_received(settings: Settings, drop: Path) -> None:
     record = only(settings)
     assert record.received and record.problems == ()
     assert (record.export_sequence, record.export_kind, record.reporting_period) == (1, "full", "2026-08")
-    assert [(file.name, file.source, file.rows) for file in record.files] == [
-        ("doses.csv", "doses", 2),
-        ("drugs.csv", "drugs", 2),
-        ("people.csv", "people", 3),
+    assert [(file.name, file.sources, file.rows) for file in record.files] == [
+        ("doses.csv", ("doses",), 2),
+        ("drugs.csv", ("drugs",), 2),
+        ("people.csv", ("people",), 3),
     ]
     assert record.files[2].sha256 == hashlib.sha256(PEOPLE.encode()).hexdigest()
     assert record.delivery_id.startswith("000001-full-") and len(record.delivery_id) == len("000001-full-") + 16
@@ -81,7 +81,7 @@ def test_header_alone_is_a_table_without_rows(settings: Settings) -> None:
 def test_two_files_of_one_source(settings: Settings) -> None:
     header = PEOPLE.splitlines()[0]
     deliver(settings.landing / CLINIC / "drop", {"people.csv": PEOPLE, "people_2.csv": f"{header}\n"}, CLINIC)
-    assert [file.source for file in only(settings).files] == ["people", "people"]
+    assert [file.sources for file in only(settings).files] == [("people",), ("people",)]
 
 
 # --- refusals -----------------------------------------------------------------------------------------------------

@@ -92,6 +92,11 @@ _DETECTORS = (
     Detector("column_name_like", "a column's name says that it identifies a person", "Leave the column out."),
     Detector("free_text", f"values are free text (over {LONGEST_TEXT} characters or {MOST_WORDS} words)", _WITHHOLD),
     Detector(
+        "metadata_present",
+        "the file holds more than the cells of its columns",
+        "Export it without properties, comments and metadata.",
+    ),
+    Detector(
         "service_period_too_fine",
         "the time of service is finer than the clinic's legal basis allows",
         "Deliver the year; a quarter only where the clinic's legal basis allows it.",

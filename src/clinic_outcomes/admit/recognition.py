@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from clinic_outcomes.contract import Column
 from clinic_outcomes.database import quote_name, quote_text, text_list
+from clinic_outcomes.formats import PLACE
 from clinic_outcomes.mapping import Clinic, ColumnMapping, System
 
 LARGEST_NUMBER = 1_000_000
@@ -51,7 +52,7 @@ def present_values(rows: str, header: Sequence[str], missing: Iterable[str]) -> 
     values = (
         f"CASE WHEN trim({name}) NOT IN ({tokens}) THEN trim({name}) END AS {name}" for name in map(quote_name, header)
     )
-    return f"(SELECT {', '.join(values)}, source_line FROM {rows})"
+    return f"(SELECT {', '.join([*values, *PLACE])} FROM {rows})"
 
 
 def key_scans(system: System, source: str, header: Sequence[str]) -> list[Scan]:

@@ -1,4 +1,4 @@
-"""Scanning one delivered file: its header, its keys and the values of every column."""
+"""Scanning the files of a delivery: headers, keys, the values of every column, and what lies beside them."""
 
 from __future__ import annotations
 
@@ -11,39 +11,97 @@ from clinic_outcomes.admit.detectors import RULES, VALUE_RULES, plain_text
 from clinic_outcomes.admit.header import is_a_header, is_name_like, looks_like_a_column
 from clinic_outcomes.admit.recognition import Scan, column_scans, key_scans, present_values
 from clinic_outcomes.database import quote_text
-from clinic_outcomes.formats import read_header, read_rows_sql
+from clinic_outcomes.formats import (
+    Leftover,
+    delivered_sources,
+    leftovers,
+    read_header,
+    source_rows,
+    sources_of,
+)
 from clinic_outcomes.mapping import Clinic
 from clinic_outcomes.problems import Problem
 
 HEADER_LINE = 1
 
 
-def scan_file(
-    connection: duckdb.DuckDBPyConnection, path: Path, file_name: str, source: str, clinic: Clinic
-) -> list[Problem]:
-    """Every problem of one file, one a column and rule, without any value. ``file_name`` is what problems call it."""
-    system = clinic.system
-    header = read_header(path, system)
-    rows = present_values(read_rows_sql(path, system, header), header, system.missing)
-    allowed = system.allowed_columns(source)
-    broken = _rules_of_names(connection, [name for name in header if name not in allowed])
-    told = _tellable(header, allowed, broken)
-    problems = _check_header(header, allowed, broken, told)
+def scan_delivery(connection: duckdb.DuckDBPyConnection, paths: Mapping[str, Path], clinic: Clinic) -> list[Problem]:
+    """Every problem of the files of a delivery, one a column and rule, without any value.
 
-    keys, columns = key_scans(system, source, header), column_scans(clinic, source, header)
-    counts = _count_suspicious(connection, rows, [*keys, *columns])
-    for scan, suspicious in zip(keys, counts, strict=False):
-        if suspicious:
-            problems.append(
-                _problem("key_format", scan.columns, scan.table, suspicious, _first_line(connection, rows, scan))
-            )
-    for scan, suspicious in zip(columns, counts[len(keys) :], strict=True):
-        if suspicious:
-            name = scan.columns[0]
-            for rule, count, line in _apply_rules(connection, rows, scan):
-                shown = scan.columns if name in told else ()
-                problems.append(_problem(rule, shown, scan.table, count, line, header.index(name) + 1))
-    return [problem.model_copy(update={"file": file_name}) for problem in problems]
+    ``paths`` maps the names that problems call the files by to where they lie.
+    """
+    system = clinic.system
+    problems = []
+    told: dict[str, set[str]] = {}
+    for name, path in sorted(paths.items()):
+        for found in leftovers(connection, path, system):
+            problems.append(_leftover(found, name))
+        for source in sources_of(name, system):
+            header = read_header(connection, path, system, source)
+            problems += _check_header_of(connection, name, source, header, clinic, told.setdefault(source, set()))
+    for source in delivered_sources(list(paths), system):
+        problems += _scan_source(connection, paths, source, clinic, told)
+    return problems
+
+
+def _check_header_of(
+    connection: duckdb.DuckDBPyConnection,
+    file_name: str,
+    source: str,
+    header: Sequence[str],
+    clinic: Clinic,
+    told: set[str],
+) -> list[Problem]:
+    """Problems of the names of a file's columns; ``told`` gets the names that may be told."""
+    allowed = clinic.system.allowed_columns(source)
+    broken = _rules_of_names(connection, [name for name in header if name not in allowed])
+    tellable = _tellable(header, allowed, broken)
+    told |= tellable
+    return [
+        problem.model_copy(update={"file": file_name}) for problem in _check_header(header, allowed, broken, tellable)
+    ]
+
+
+def _scan_source(
+    connection: duckdb.DuckDBPyConnection,
+    paths: Mapping[str, Path],
+    source: str,
+    clinic: Clinic,
+    told: Mapping[str, set[str]],
+) -> list[Problem]:
+    """Problems of the values of a source, in all its files."""
+    system = clinic.system
+    delivered = source_rows(connection, paths, system, source)
+    header = delivered.columns
+    rows = present_values(delivered.sql, header, system.missing)
+    tellable = set(system.allowed_columns(source)).union(*(told.get(base, set()) for base in system.base_of(source)))
+    problems = []
+    scans = [*key_scans(system, source, header), *column_scans(clinic, source, header)]
+    keys = len(key_scans(system, source, header))
+    for place, (scan, suspicious) in enumerate(zip(scans, _count_suspicious(connection, rows, scans), strict=True)):
+        if not suspicious:
+            continue
+        if place < keys:
+            found = [("key_format", *where) for where in _suspicious_files(connection, rows, scan)]
+        else:
+            found = _apply_rules(connection, rows, scan)
+        name = scan.columns[0]
+        shown = scan.columns if name in tellable else ()
+        for rule, file, count, line in found:
+            problem = _problem(rule, shown, scan.table, count, line, header.index(name) + 1)
+            problems.append(problem.model_copy(update={"file": file}))
+    return problems
+
+
+def _leftover(found: Leftover, file_name: str) -> Problem:
+    return Problem(
+        rule=found.rule,
+        message=f"{RULES[found.rule].message}: {found.place}",
+        advice=RULES[found.rule].advice,
+        file=file_name,
+        line=found.line,
+        rows=found.rows,
+    )
 
 
 def _problem(
@@ -105,13 +163,19 @@ def _count_suspicious(connection: duckdb.DuckDBPyConnection, rows: str, scans: I
     return [int(count) for count in connection.execute(f"SELECT {counts} FROM {rows}").fetchone() or ()]
 
 
-def _first_line(connection: duckdb.DuckDBPyConnection, rows: str, scan: Scan) -> int:
-    row = connection.execute(f"SELECT min(source_line) FROM {rows} WHERE {scan.suspicious}").fetchone()
-    return int(row[0]) if row else HEADER_LINE
+def _suspicious_files(connection: duckdb.DuckDBPyConnection, rows: str, scan: Scan) -> list[tuple[str, int, int]]:
+    """File, rows and first line of each file with values that are not recognised."""
+    return connection.execute(
+        f"SELECT source_file, count(*), min(source_line) FROM {rows} WHERE {scan.suspicious} "
+        "GROUP BY source_file ORDER BY source_file"
+    ).fetchall()
 
 
-def _apply_rules(connection: duckdb.DuckDBPyConnection, rows: str, scan: Scan) -> list[tuple[str, int, int]]:
-    """Rule, rows and first line of each rule that values not recognised break; each distinct value looked at once."""
+def _apply_rules(connection: duckdb.DuckDBPyConnection, rows: str, scan: Scan) -> list[tuple[str, str, int, int]]:
+    """Rule, file, rows and first line of each rule that values not recognised break in a file.
+
+    Each distinct value of a file is looked at once.
+    """
     predicates = {rule: [predicate] for rule, predicate in VALUE_RULES.items()}
     if scan.exempt:
         predicates["calendar_date"] = [f"({predicates['calendar_date'][0]}) AND NOT {scan.exempt}"]
@@ -122,21 +186,25 @@ def _apply_rules(connection: duckdb.DuckDBPyConnection, rows: str, scan: Scan) -
         f"sum(row_count) FILTER ({condition}), min(first_line) FILTER ({condition})" for condition in broken.values()
     )
     value = f"unnest({scan.members})" if scan.members else scan.value
-    found = (
-        connection.execute(
-            f"""
-        WITH suspicious AS (SELECT {value} AS value, source_line FROM {rows} WHERE {scan.suspicious}),
+    files = connection.execute(
+        f"""
+        WITH suspicious AS (
+            SELECT {value} AS value, source_file, source_line FROM {rows} WHERE {scan.suspicious}
+        ),
         distinct_values AS (
-            SELECT value, {plain_text("value")} AS text, count(*) AS row_count, min(source_line) AS first_line
-            FROM suspicious GROUP BY value
+            SELECT source_file, value, {plain_text("value")} AS text, count(*) AS row_count,
+                min(source_line) AS first_line
+            FROM suspicious GROUP BY source_file, value
         )
-        SELECT {measures} FROM distinct_values
+        SELECT source_file, {measures} FROM distinct_values GROUP BY source_file ORDER BY source_file
         """
-        ).fetchone()
-        or ()
-    )
-    pairs = zip(broken, found[::2], found[1::2], strict=True)
-    return [(rule, int(count), int(line)) for rule, count, line in pairs if count]
+    ).fetchall()
+    return [
+        (rule, file, int(count), int(line))
+        for file, *found in files
+        for rule, count, line in zip(broken, found[::2], found[1::2], strict=True)
+        if count
+    ]
 
 
 def check_key_patterns(connection: duckdb.DuckDBPyConnection, clinic: Clinic) -> list[Problem]:

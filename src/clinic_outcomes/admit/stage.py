@@ -6,7 +6,7 @@ import duckdb
 
 from clinic_outcomes import ledger
 from clinic_outcomes.admit.detectors import RULES
-from clinic_outcomes.admit.scanning import check_key_patterns, scan_file
+from clinic_outcomes.admit.scanning import check_key_patterns, scan_delivery
 from clinic_outcomes.database import session
 from clinic_outcomes.mapping import Clinic, load_clinic
 from clinic_outcomes.problems import ClinicOutcomesError, Problem
@@ -38,17 +38,15 @@ def admit(clinic_id: str, settings: Settings) -> tuple[AdmitRecord, ...]:
 
 def _judge(received: ReceiveRecord, clinic: Clinic, current: str, settings: Settings) -> AdmitRecord:
     paths = delivery_files(received, settings)
-    problems: list[Problem] = []
     with session(settings) as connection:
         unusable = check_key_patterns(connection, clinic)
         if unusable:
             raise ClinicOutcomesError(unusable)
-        for file in received.files:
-            try:
-                problems += scan_file(connection, paths[file.name], file.name, file.source, clinic)
-            except duckdb.Error:
-                # DuckDB's own words quote values.
-                raise ClinicOutcomesError([_unscannable(clinic.clinic_id, file.name)]) from None
+        try:
+            problems = scan_delivery(connection, paths, clinic)
+        except duckdb.Error:
+            # DuckDB's own words quote values.
+            raise ClinicOutcomesError([_unscannable(clinic.clinic_id, received.delivery_id)]) from None
     order = {rule: position for position, rule in enumerate(RULES)}
     ordered = sorted(problems, key=lambda p: (order[p.rule], p.file or "", p.line or 0, p.column or "", p.message))
     return AdmitRecord(
@@ -60,11 +58,10 @@ def _judge(received: ReceiveRecord, clinic: Clinic, current: str, settings: Sett
     )
 
 
-def _unscannable(clinic_id: str, file_name: str) -> Problem:
+def _unscannable(clinic_id: str, delivery_id: str) -> Problem:
     return Problem(
         rule="scan_failed",
-        message="the file could not be scanned for identifiers, so it is not admitted",
+        message=f"delivery {delivery_id} could not be scanned for identifiers, so it is not admitted",
         advice="Run again; where it stays, more memory may help (CLINIC_OUTCOMES_MEMORY_LIMIT_MB).",
         clinic=clinic_id,
-        file=file_name,
     )

@@ -11,10 +11,14 @@ from pathlib import Path
 import duckdb
 
 from clinic_outcomes.database import quote_name, quote_path, quote_text
+from clinic_outcomes.formats.leftover import Leftover
 from clinic_outcomes.mapping import System
 from clinic_outcomes.problems import ClinicOutcomesError, Problem
+from clinic_outcomes.settings import Settings
 
+SOURCE_FILE = "source_file"
 SOURCE_LINE = "source_line"
+SOURCE_ITEM = "source_item"
 LONGEST_HEADER_BYTES = 1_000_000
 CHUNK_BYTES = 1 << 22
 
@@ -22,8 +26,13 @@ CHUNK_BYTES = 1 << 22
 _ERROR_LINE = re.compile(r"Invalid Input Error: CSV Error on Line: (\d+)\b")
 
 
-def read_header(path: Path, system: System) -> tuple[str, ...]:
+def read_header(connection: duckdb.DuckDBPyConnection, path: Path, system: System, source: str) -> tuple[str, ...]:
     """Names of the delivered columns, from the first record."""
+    return header_of(path, system)
+
+
+def header_of(path: Path, system: System) -> tuple[str, ...]:
+    """Names in the first record of a CSV file, whatever its sources."""
     with path.open("rb") as stream:
         start = stream.read(LONGEST_HEADER_BYTES)
     if b"\0" in start.partition(b"\n")[0]:
@@ -42,13 +51,13 @@ def read_header(path: Path, system: System) -> tuple[str, ...]:
     if not header or any(not name.strip() for name in header):
         raise _structure_error(path, "the header has a column without a name", 1)
     # Letter case does not tell two names apart in SQL.
-    folded = [name.casefold() for name in (*header, SOURCE_LINE)]
+    folded = [name.casefold() for name in (*header, SOURCE_FILE, SOURCE_LINE, SOURCE_ITEM)]
     if len(set(folded)) < len(folded):
         raise ClinicOutcomesError(
             [
                 Problem(
                     rule="column_duplicate",
-                    message=f"the header has a column name twice, or {SOURCE_LINE}, which is taken",
+                    message=f"the header has a column name twice, or {SOURCE_FILE}, {SOURCE_LINE} or {SOURCE_ITEM}",
                     advice="Give each column a name of its own, letter case apart.",
                     file=path.name,
                     line=1,
@@ -58,16 +67,32 @@ def read_header(path: Path, system: System) -> tuple[str, ...]:
     return header
 
 
-def read_rows_sql(path: Path, system: System, header: tuple[str, ...]) -> str:
+def read_rows_sql(
+    connection: duckdb.DuckDBPyConnection, path: Path, system: System, source: str, header: tuple[str, ...]
+) -> str:
     """Table expression of the rows in the file's order, numbered.
 
     DuckDB keeps the file's order through the row number, which it counts in one thread while it reads.
     """
-    return f"(SELECT *, row_number() OVER () + 1 AS {SOURCE_LINE} FROM {_read_csv(path, system, header)})"
+    return numbered_rows(path, system, header)
 
 
-def count_rows(connection: duckdb.DuckDBPyConnection, path: Path, system: System, header: tuple[str, ...]) -> int:
+def leftovers(connection: duckdb.DuckDBPyConnection, path: Path, system: System) -> tuple[Leftover, ...]:
+    """Nothing: a CSV file has no other place than its cells."""
+    return ()
+
+
+def numbered_rows(path: Path, system: System, header: tuple[str, ...]) -> str:
+    """Table expression of all records below the header, with their line; each gives one item."""
+    return (
+        f"(SELECT *, row_number() OVER () + 1 AS {SOURCE_LINE}, 1::INTEGER AS {SOURCE_ITEM} "
+        f"FROM {_read_csv(path, system, header)})"
+    )
+
+
+def check_file(connection: duckdb.DuckDBPyConnection, path: Path, system: System, settings: Settings) -> int:
     """Rows below the header. Text that is no UTF-8 never reaches DuckDB, which may break down on it."""
+    header = header_of(path, system)
     _check_encoding(path)
     try:
         row = connection.execute(f"SELECT count(*) FROM {_read_csv(path, system, header)}").fetchone()

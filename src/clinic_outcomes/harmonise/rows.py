@@ -1,6 +1,6 @@
-"""The query that turns one delivered file into rows of one canonical table.
+"""The query that turns one delivered source into rows of one canonical table.
 
-It has three layers, each a sub-query of the next: *delivered* trims the columns of the file, *text* names them as the
+It has three layers, each a sub-query of the next: *delivered* trims the columns of the source, *text* names them as the
 contract does and drops what says that there is no value, *value* gives them the contract's types and codes. The last
 step adds lineage and names the columns that could not be read.
 """
@@ -11,33 +11,35 @@ from dataclasses import dataclass
 
 from clinic_outcomes.contract import Column, Table
 from clinic_outcomes.database import quote_name, quote_text
+from clinic_outcomes.formats import PLACE
 from clinic_outcomes.harmonise import expressions as sql
 from clinic_outcomes.mapping import ColumnMapping, System
 from clinic_outcomes.mapping.systems import RECORD_ACTION
 
+_PLACE = ", ".join(PLACE)
+
 
 @dataclass(frozen=True)
 class Origin:
-    """Where the rows of a file come from."""
+    """Where the rows of a source come from."""
 
     clinic_id: str
     delivery_id: str
     export_sequence: int
     source: str
-    file: str
 
 
 def canonical_rows(delivered: str, system: System, table: Table, origin: Origin) -> str:
     """SQL of the canonical rows of ``table``, in the order of ``delivered``.
 
-    ``delivered`` is a table expression with every delivered column as VARCHAR, and ``source_line``.
+    ``delivered`` is a table expression with every delivered column as VARCHAR, and the place of each row.
     """
     mappings = {_name(mapping): mapping for mapping in system.mappings(origin.source, table.name)}
     return (
         f"SELECT {_stored(table, mappings, origin)}\n"
-        f"FROM (SELECT source_line, {_values(mappings, system)}\n"
-        f"FROM (SELECT source_line, {_texts(mappings, system)}\n"
-        f"FROM (SELECT source_line{_trimmed(mappings)} FROM {delivered} AS delivered)))"
+        f"FROM (SELECT {_PLACE}, {_values(mappings, system)}\n"
+        f"FROM (SELECT {_PLACE}, {_texts(mappings, system)}\n"
+        f"FROM (SELECT {_PLACE}{_trimmed(mappings)} FROM {delivered} AS delivered)))"
     )
 
 
@@ -109,9 +111,7 @@ def _stored(table: Table, mappings: dict[str, ColumnMapping], origin: Origin) ->
         "clinic_id": quote_text(origin.clinic_id),
         "delivery_id": quote_text(origin.delivery_id),
         "export_sequence": str(origin.export_sequence),
-        "source_file": quote_text(origin.file),
-        "source_line": "source_line",
-        "source_item": "1",
+        **{name: name for name in PLACE},
         RECORD_ACTION: f"coalesce({quote_name(RECORD_ACTION)}, 'upsert')" if RECORD_ACTION in mappings else "'upsert'",
         "unreadable_columns": _unreadable_columns(mappings),
     }

@@ -10,15 +10,15 @@ from clinic_outcomes import ledger
 from clinic_outcomes.contract import UNMAPPED, Column, Table, load_contract
 from clinic_outcomes.database import quote_name, quote_text, session, write_parquet
 from clinic_outcomes.files import atomic_file
-from clinic_outcomes.formats import read_header, read_rows_sql
+from clinic_outcomes.formats import delivered_sources, source_rows, sources_of
 from clinic_outcomes.harmonise.lake import lake_file, lake_rows
 from clinic_outcomes.harmonise.rows import Origin, canonical_rows
-from clinic_outcomes.mapping import Clinic, System, load_clinic
+from clinic_outcomes.mapping import Clinic, load_clinic
 from clinic_outcomes.mapping.systems import RECORD_ACTION
 from clinic_outcomes.problems import ClinicOutcomesError, Problem
 from clinic_outcomes.receive import delivery_files
 from clinic_outcomes.recipe import recipe as recipe_of
-from clinic_outcomes.records import CodeCount, HarmonisedTable, HarmoniseRecord, ReceivedFile, ReceiveRecord
+from clinic_outcomes.records import CodeCount, HarmonisedTable, HarmoniseRecord, ReceiveRecord
 from clinic_outcomes.settings import Settings
 
 
@@ -50,18 +50,22 @@ def _harmonise_delivery(clinic: Clinic, recipe: str, delivery: ReceiveRecord, se
     unreadable: list[CodeCount] = []
     with session(settings) as connection:
         for table in load_contract().tables.values():
-            files = _files_of(table, delivery, clinic.system)
-            if not files:
+            sources = [
+                source
+                for source in delivered_sources(list(paths), clinic.system)
+                if table.name in clinic.system.tables(source)
+            ]
+            if not sources:
                 continue
             target = lake_file(table.name, clinic.clinic_id, delivery.delivery_id, recipe, settings)
             try:
-                _write_table(connection, table, files, paths, clinic, delivery, target)
+                files = _write_table(connection, table, sources, paths, clinic, delivery, target)
                 tables += _row_counts(connection, table, files, target)
                 unmapped += _unmapped_counts(connection, table, target)
                 unreadable += _unreadable_counts(connection, table, target)
             except duckdb.Error:
                 # DuckDB quotes delivered values in its messages, so its text goes no further.
-                raise ClinicOutcomesError([_cannot_read(clinic, table, files)]) from None
+                raise ClinicOutcomesError([_cannot_read(clinic, table, sources, paths)]) from None
     return HarmoniseRecord.model_validate(
         {
             "clinic_id": clinic.clinic_id,
@@ -78,39 +82,38 @@ def _harmonise_delivery(clinic: Clinic, recipe: str, delivery: ReceiveRecord, se
     )
 
 
-def _files_of(table: Table, delivery: ReceiveRecord, system: System) -> list[ReceivedFile]:
-    """The delivered files that feed a table, by name."""
-    feeding = [file for file in delivery.files if table.name in system.tables(file.source)]
-    return sorted(feeding, key=lambda file: file.name)
-
-
 def _write_table(
     connection: duckdb.DuckDBPyConnection,
     table: Table,
-    files: list[ReceivedFile],
+    sources: list[str],
     paths: dict[str, Path],
     clinic: Clinic,
     delivery: ReceiveRecord,
     target: Path,
-) -> None:
-    """Write the canonical rows of all files of a table, by file and line: DuckDB keeps the order of its input."""
-    queries = []
-    for file in files:
-        path = paths[file.name]
-        delivered = read_rows_sql(path, clinic.system, read_header(path, clinic.system))
-        origin = Origin(clinic.clinic_id, delivery.delivery_id, delivery.export_sequence or 0, file.source, file.name)
-        queries.append(canonical_rows(delivered, clinic.system, table, origin))
+) -> list[str]:
+    """Write the canonical rows of all sources of a table, in the sources' order: DuckDB keeps that of its input.
+
+    Returns ``source_file`` of every file that could have given rows.
+    """
+    queries: list[str] = []
+    files: list[str] = []
+    for source in sources:
+        delivered = source_rows(connection, paths, clinic.system, source)
+        origin = Origin(clinic.clinic_id, delivery.delivery_id, delivery.export_sequence or 0, source)
+        queries.append(canonical_rows(delivered.sql, clinic.system, table, origin))
+        files += delivered.files
     with atomic_file(target) as temporary:
         write_parquet(connection, "\nUNION ALL\n".join(queries), temporary)
+    return files
 
 
 def _row_counts(
-    connection: duckdb.DuckDBPyConnection, table: Table, files: list[ReceivedFile], target: Path
+    connection: duckdb.DuckDBPyConnection, table: Table, files: list[str], target: Path
 ) -> list[HarmonisedTable]:
     counts: dict[str, int] = dict(
         connection.execute(f"SELECT source_file, count(*) FROM {lake_rows([target])} GROUP BY ALL").fetchall()
     )
-    return [HarmonisedTable(file=file.name, table=table.name, rows=counts.get(file.name, 0)) for file in files]
+    return [HarmonisedTable(file=file, table=table.name, rows=counts.get(file, 0)) for file in files]
 
 
 def _unmapped_counts(connection: duckdb.DuckDBPyConnection, table: Table, target: Path) -> list[CodeCount]:
@@ -151,12 +154,13 @@ def _counts(
     ]
 
 
-def _cannot_read(clinic: Clinic, table: Table, files: list[ReceivedFile]) -> Problem:
+def _cannot_read(clinic: Clinic, table: Table, sources: list[str], paths: dict[str, Path]) -> Problem:
+    bases = {base for source in sources for base in clinic.system.base_of(source)}
     return Problem(
         rule="harmonise",
         message="delivered files cannot be read into the table",
         advice="Deliver the files again in the system's format.",
         clinic=clinic.clinic_id,
-        file=", ".join(file.name for file in files),
+        file=", ".join(name for name in sorted(paths) if bases.intersection(sources_of(name, clinic.system))),
         table=table.name,
     )

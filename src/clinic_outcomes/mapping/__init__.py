@@ -4,7 +4,8 @@ Loading checks every line against the contract and reports all mistakes at once,
 """
 
 from clinic_outcomes.mapping.clinics import Clinic, load_clinic, load_clinics
-from clinic_outcomes.mapping.systems import ColumnMapping, CsvDialect, Source, System, load_system, load_systems
+from clinic_outcomes.mapping.sources import Join, Source, Unpivot, split_suffix
+from clinic_outcomes.mapping.systems import ColumnMapping, CsvDialect, System, load_system, load_systems
 from clinic_outcomes.mapping.units import UNIT_CONVERSIONS, UnitConversion
 
 __all__ = [
@@ -12,11 +13,14 @@ __all__ = [
     "Clinic",
     "ColumnMapping",
     "CsvDialect",
+    "Join",
     "Source",
     "System",
     "UnitConversion",
+    "Unpivot",
     "load_clinic",
     "load_clinics",
     "load_system",
     "load_systems",
+    "split_suffix",
 ]

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from clinic_outcomes.contract import LOCAL_CODES, UNMAPPED, Column, Contract, load_contract
 from clinic_outcomes.files import fingerprint_files
 from clinic_outcomes.mapping.reading import IDENTIFIER, Mistakes, read_csv, read_yaml
+from clinic_outcomes.mapping.sources import Format, Source, check_sources
 from clinic_outcomes.mapping.units import UNIT_CONVERSIONS, UnitConversion
 from clinic_outcomes.problems import ClinicOutcomesError
 from clinic_outcomes.settings import Settings
@@ -43,21 +44,13 @@ class CsvDialect(BaseModel):
     decimal_separator: Literal[".", ","] = "."
 
 
-class Source(BaseModel):
-    """One kind of file in an export: the pattern of its name, and whether every delivery must have it."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    file: str
-    required: bool = True
-
-
 class _SystemFile(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     title: str
     description: str = ""
-    format: Literal["csv"]
+    format: Format
+    other_formats: tuple[Format, ...] = ()
     csv: CsvDialect = CsvDialect()
     missing: tuple[str, ...] = ("",)
     list_separator: str = ";"
@@ -94,15 +87,18 @@ class ColumnMapping:
 class System:
     """A clinic system as its folder describes it.
 
+    ``folder`` holds its files; ``format`` is what it exports, ``other_formats`` what it exports as well.
     ``missing`` are the texts that stand for no value, trimmed, the empty one always among them.
     ``codes`` maps code set → delivered code → canonical code. ``key_patterns`` maps a key column's name to the
     regular expression that the whole delivered key must match.
     """
 
     name: str
+    folder: Path
     title: str
     description: str
     format: str
+    other_formats: tuple[str, ...]
     csv: CsvDialect
     missing: tuple[str, ...]
     list_separator: str
@@ -111,6 +107,35 @@ class System:
     columns: tuple[ColumnMapping, ...]
     codes: Mapping[str, Mapping[str, str]]
     fingerprint: str
+
+    @property
+    def formats(self) -> tuple[str, ...]:
+        """All formats in which it exports, the usual one first."""
+        return (self.format, *self.other_formats)
+
+    @property
+    def decimal_separator(self) -> str:
+        """What stands before the decimals of a number in text, as every reader gives it."""
+        return self.csv.decimal_separator
+
+    @property
+    def base_sources(self) -> Mapping[str, Source]:
+        """Sources that lie in files."""
+        return {name: source for name, source in self.sources.items() if not source.is_derived}
+
+    @property
+    def mapped_sources(self) -> tuple[str, ...]:
+        """Sources of which ``columns.csv`` maps columns, in the order of ``system.yml``."""
+        mapped = {mapping.source for mapping in self.columns}
+        return tuple(name for name in self.sources if name in mapped)
+
+    def base_of(self, source: str) -> tuple[str, ...]:
+        """Base sources that a source is made of, the one that its rows come from first; of a base source itself."""
+        found = self.sources[source]
+        if found.origin is None:
+            return (source,)
+        made_of = [found.origin, *(join.source for join in found.join)]
+        return tuple(dict.fromkeys(base for name in made_of for base in self.base_of(name)))
 
     def tables(self, source: str) -> tuple[str, ...]:
         """Canonical tables a source feeds, in the order of ``columns.csv``."""
@@ -121,13 +146,39 @@ class System:
         return tuple(m for m in self.columns if m.source == source and m.table == table)
 
     def allowed_columns(self, source: str) -> tuple[str, ...]:
-        """Delivered columns that a file of ``source`` must have, in order; any other is refused."""
-        return tuple(dict.fromkeys(name for m in self.columns if m.source == source for name in m.source_columns))
+        """Columns that a source must have, in order, for itself and for those derived from it; others are refused."""
+        names = [name for m in self.columns if m.source == source for name in m.source_columns]
+        for name, derived in self.sources.items():
+            if derived.origin == source:
+                names += self._taken(derived, self.allowed_columns(name))
+            for join in derived.join:
+                if join.source == source:
+                    names += [*join.by, *_beside(join.source, self.allowed_columns(name))]
+        return tuple(dict.fromkeys(names))
+
+    def _taken(self, derived: Source, columns: Iterable[str]) -> list[str]:
+        """Columns of its origin that a derived source makes some columns of."""
+        made = derived.gathered
+        if derived.unpivot:
+            made |= {derived.unpivot.number: {}, derived.unpivot.value: derived.unpivot.numbers}
+        joined = {f"{join.source}." for join in derived.join}
+        names: list[str] = [name for join in derived.join for name in join.by]
+        for column in columns:
+            if column in made:
+                names += made[column]
+            elif not any(column.startswith(prefix) for prefix in joined):
+                names.append(column)
+        return names
 
     def key_pattern(self, column: Column) -> str | None:
         """Regular expression of a key column: its own, or that of the column it refers to."""
         own = self.key_patterns.get(column.name)
         return own or (self.key_patterns.get(column.references[1]) if column.references else None)
+
+
+def _beside(source: str, columns: Iterable[str]) -> list[str]:
+    """Columns of a joined source among those of the source that it is joined to."""
+    return [column.removeprefix(f"{source}.") for column in columns if column.startswith(f"{source}.")]
 
 
 def load_systems(settings: Settings) -> dict[str, System]:
@@ -160,14 +211,17 @@ def _read_system(folder: Path, contract: Contract, mistakes: Mistakes) -> System
     codes = _read_codes(folder / "codes.csv", mistakes)
     if head is None:
         return None
+    check_sources(head_path, head.sources, (head.format, *head.other_formats), mistakes)
     columns = _read_columns(folder / "columns.csv", head, codes, contract, mistakes)
     _check_codes(folder / "codes.csv", columns, codes, contract, mistakes)
     _check_complete(folder / "columns.csv", head_path, head, columns, contract, mistakes)
     return System(
         name=folder.name,
+        folder=folder,
         title=head.title,
         description=head.description,
         format=head.format,
+        other_formats=head.other_formats,
         csv=head.csv,
         # One definition for all who ask: what the gate passes over as missing must be missing to harmonise too.
         missing=tuple(sorted({"", *(token.strip() for token in head.missing)})),
@@ -328,7 +382,8 @@ def _check_complete(
         for column in contract.tables[table].columns:
             if column.required and (source, table, column.name) not in seen:
                 mistakes.add(path, f"source {source} feeds {table} but not its required column", column=column.name)
-    for source in sorted(set(head.sources) - {mapping.source for mapping in columns}):
+    made_of = {name for source in head.sources.values() for name in (source.origin, *(j.source for j in source.join))}
+    for source in sorted(set(head.sources) - {mapping.source for mapping in columns} - made_of):
         mistakes.add(path, f"source {source} has no column", column="source")
     for name in sorted(
         {

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
 
 import duckdb
 
 from clinic_outcomes.database import session
 from clinic_outcomes.files import fingerprint, sha256_file
-from clinic_outcomes.formats import count_rows, read_header, source_of
+from clinic_outcomes.formats import check_file, content_sha256, sources_of
 from clinic_outcomes.mapping import Clinic, System
 from clinic_outcomes.problems import ClinicOutcomesError, Problem
 from clinic_outcomes.receive.landing import Drop, Entry
@@ -26,17 +27,18 @@ def check_drop(drop: Drop, clinic: Clinic, settings: Settings) -> ReceiveRecord:
     except ClinicOutcomesError as error:
         return _unidentified(drop, clinic.clinic_id, [*error.problems, *problems])
     digests = {entry.name: sha256_file(entry.path) for entry in _files(drop).values()}
-    sources = {name: source_of(name, clinic.system) for name in digests}
+    contents = {name: _content_digest(entry, digests[name]) for name, entry in _files(drop).items()}
+    sources = {name: sources_of(name, clinic.system) for name in digests}
     problems += _check_manifest(manifest, drop, clinic)
     with session(settings) as connection:
         for file in sorted(manifest.files, key=lambda file: file.name):
             if file.name in digests:
                 entry = _files(drop)[file.name]
-                problems += _check_file(connection, file, entry, digests[file.name], clinic.system)
+                problems += _check_file(connection, file, entry, digests[file.name], clinic.system, settings)
     problems = _of_clinic(problems, clinic.clinic_id)
     return ReceiveRecord(
         clinic_id=clinic.clinic_id,
-        delivery_id=_delivery_id(clinic.clinic_id, manifest, digests, sources, problems),
+        delivery_id=_delivery_id(clinic.clinic_id, manifest, contents, sources, problems),
         folder=drop.name,
         received=not problems,
         export_sequence=manifest.export_sequence,
@@ -44,12 +46,22 @@ def check_drop(drop: Drop, clinic: Clinic, settings: Settings) -> ReceiveRecord:
         reporting_period=manifest.reporting_period,
         period_status=manifest.period_status,
         files=tuple(
-            ReceivedFile(name=file.name, source=sources[file.name] or "", rows=file.rows, sha256=digests[file.name])
+            ReceivedFile(name=file.name, sources=sources[file.name], rows=file.rows, sha256=contents[file.name])
             for file in sorted(manifest.files, key=lambda file: file.name)
             if file.name in digests
         ),
         problems=tuple(problems),
     )
+
+
+def _content_digest(entry: Entry, digest: str) -> str:
+    """Digest of what a file holds; of a broken archive, its own: checking the file says that it is broken."""
+    if not entry.name.lower().endswith(".gz"):
+        return digest
+    try:
+        return content_sha256(entry.path)
+    except (OSError, EOFError, zlib.error):
+        return digest
 
 
 def _files(drop: Drop) -> dict[str, Entry]:
@@ -140,8 +152,8 @@ def _check_manifest(manifest: Manifest, drop: Drop, clinic: Clinic) -> list[Prob
                 file=_told(name),
             )
         )
-    delivered = {source_of(name, clinic.system) for name in listed | present}
-    for name, source in clinic.system.sources.items():
+    delivered = {source for name in listed | present for source in sources_of(name, clinic.system)}
+    for name, source in clinic.system.base_sources.items():
         if source.required and name not in delivered:
             problems.append(
                 Problem(
@@ -154,7 +166,12 @@ def _check_manifest(manifest: Manifest, drop: Drop, clinic: Clinic) -> list[Prob
 
 
 def _check_file(
-    connection: duckdb.DuckDBPyConnection, file: ManifestFile, entry: Entry, digest: str, system: System
+    connection: duckdb.DuckDBPyConnection,
+    file: ManifestFile,
+    entry: Entry,
+    digest: str,
+    system: System,
+    settings: Settings,
 ) -> list[Problem]:
     """Everything wrong with one listed file; that it was changed on the way is the first to tell."""
     problems = []
@@ -167,7 +184,7 @@ def _check_file(
                 file=file.name,
             )
         )
-    if source_of(file.name, system) is None:
+    if not sources_of(file.name, system):
         return [
             *problems,
             Problem(
@@ -188,7 +205,7 @@ def _check_file(
             ),
         ]
     try:
-        rows = count_rows(connection, entry.path, system, read_header(entry.path, system))
+        rows = check_file(connection, entry.path, system, settings)
     except ClinicOutcomesError as error:
         return [*problems, *error.problems]
     if rows != file.rows:
@@ -211,10 +228,10 @@ def _delivery_id(
     clinic_id: str,
     manifest: Manifest,
     digests: Mapping[str, str],
-    sources: Mapping[str, str | None],
+    sources: Mapping[str, Sequence[str]],
     problems: Iterable[Problem],
 ) -> str:
-    pairs = sorted((sources[name] or "", digest) for name, digest in digests.items())
+    pairs = sorted(("+".join(sources[name]), digest) for name, digest in digests.items())
     # Only what is declared final is named, so that a manifest without the field keeps the id it had before the field.
     period = manifest.reporting_period + (" final" if manifest.period_status == "final" else "")
     head = [clinic_id, str(manifest.export_sequence), manifest.export_kind, period]

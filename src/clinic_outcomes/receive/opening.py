@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from clinic_outcomes.files import sha256_file
+from clinic_outcomes.formats import content_sha256
 from clinic_outcomes.problems import ClinicOutcomesError, Problem
 from clinic_outcomes.receive.landing import find_index, index_path, look
 from clinic_outcomes.receive.manifest import MANIFEST_NAME
@@ -42,7 +42,7 @@ def _match(folder: Path, record: ReceiveRecord) -> dict[str, Path] | None:
     held: dict[str, list[Path]] = {}
     for path in sorted(folder.iterdir()):
         if path.is_file() and not path.is_symlink() and path.name != MANIFEST_NAME:
-            held.setdefault(sha256_file(path), []).append(path)
+            held.setdefault(content_sha256(path), []).append(path)
     found = {}
     for file in record.files:
         paths = held.get(file.sha256, [])

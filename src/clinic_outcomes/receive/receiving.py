@@ -31,10 +31,10 @@ def receive(clinic_id: str, settings: Settings) -> tuple[ReceiveRecord, ...]:
 
 def _rules(clinic: Clinic) -> str:
     """What a folder's verdict depends on beside its content: a folder is looked at again when this changes."""
-    sources = [text for name, s in clinic.system.sources.items() for text in (name, s.file, str(s.required))]
+    sources = [text for name, s in clinic.system.sources.items() for text in (name, s.model_dump_json())]
     return fingerprint(
         [
-            clinic.system.format,
+            *clinic.system.formats,
             clinic.system.csv.model_dump_json(),
             *sources,
             code_fingerprint(("receive", "formats")),

@@ -46,7 +46,7 @@ class Cell:
 def write_delivery(connection: duckdb.DuckDBPyConnection, folder: Path, clinic: Clinic, delivery: Delivery) -> Manifest:
     """Write the files of one delivery and, last, its manifest. A source without rows is left out unless required."""
     files = []
-    for name, source in clinic.system.sources.items():
+    for name, source in clinic.system.base_sources.items():
         tables = clinic.system.tables(name)
         rows = delivery.tables.get(tables[0]) if tables else None
         count = length(rows) if rows else 0
@@ -68,7 +68,7 @@ def write_delivery(connection: duckdb.DuckDBPyConnection, folder: Path, clinic: 
 
 
 def _file_name(system: System, source: Source, delivery: Delivery) -> str:
-    name = source.file.replace("*", f"_{delivery.sequence}", 1).replace("*", "")
+    name = (source.file or "").replace("*", f"_{delivery.sequence}", 1).replace("*", "")
     if any(mark in name for mark in "?[]"):
         raise ClinicOutcomesError(f"system {system.name}: file pattern {source.file} has other wildcards than *")
     return name

@@ -1,0 +1,110 @@
+"""Parquet as clinic systems export it: flat columns of texts, numbers, truth values and lists of texts."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import duckdb
+
+from clinic_outcomes.database import quote_name, quote_path, quote_text
+from clinic_outcomes.formats.csv_files import SOURCE_FILE, SOURCE_ITEM, SOURCE_LINE
+from clinic_outcomes.formats.leftover import Leftover
+from clinic_outcomes.mapping import System
+from clinic_outcomes.problems import ClinicOutcomesError, Problem
+from clinic_outcomes.settings import Settings
+
+_NUMBER = re.compile(r"(?:U?(?:TINY|SMALL|BIG|HUGE)?INT(?:EGER)?|FLOAT|DOUBLE|DECIMAL\(.*\))")
+_TEXT = re.compile(r"VARCHAR|BOOLEAN|DATE|TIME.*|UUID|ENUM\(.*\)")
+_WRITER = r"[A-Za-z][A-Za-z .-]{0,40}(?: version)? v?\d[\w.+-]{0,30}(?: \((?:build )?[\w.+-]{0,60}\))?"
+"""What programs that write Parquet call themselves: a name, a version, a build."""
+
+
+def check_file(connection: duckdb.DuckDBPyConnection, path: Path, system: System, settings: Settings) -> int:
+    """Rows of the file, every value of it read once."""
+    header = read_header(connection, path, system, "")
+    values = ", ".join(f"count({quote_name(name)})" for name in header)
+    try:
+        row = connection.execute(f"SELECT count(*), {values} FROM {_read(path)}").fetchone()
+    except duckdb.Error:
+        raise _structure_error(path, "the file is broken: its values cannot be read") from None
+    return int(row[0]) if row else 0
+
+
+def read_header(connection: duckdb.DuckDBPyConnection, path: Path, system: System, source: str) -> tuple[str, ...]:
+    """Names of the columns, each of a type that has one text."""
+    columns = _columns(connection, path)
+    folded = [name.casefold() for name in (*columns, SOURCE_FILE, SOURCE_LINE, SOURCE_ITEM, "file_row_number")]
+    if len(set(folded)) < len(folded) or any(not name.strip() for name in columns):
+        raise _structure_error(path, "a column has no name, or one that another has, letter case apart")
+    for place, sql_type in enumerate(columns.values(), start=1):
+        if not _is_readable(sql_type):
+            raise _structure_error(path, f"column {place} is neither text, number, truth value nor list of texts")
+    return tuple(columns)
+
+
+def read_rows_sql(
+    connection: duckdb.DuckDBPyConnection, path: Path, system: System, source: str, header: tuple[str, ...]
+) -> str:
+    """Table expression of the rows in the file's order; the first is line 2, as below a header."""
+    columns = _columns(connection, path)
+    texts = ", ".join(f"{_text(name, columns[name], system)} AS {quote_name(name)}" for name in header)
+    return f"(SELECT {texts}, file_row_number + 2 AS {SOURCE_LINE}, 1::INTEGER AS {SOURCE_ITEM} FROM {_read(path)})"
+
+
+def leftovers(connection: duckdb.DuckDBPyConnection, path: Path, system: System) -> tuple[Leftover, ...]:
+    """Metadata of the file: none is needed to read it, and the writer's name must be a program's."""
+    pairs = connection.execute(f"SELECT count(*) FROM parquet_kv_metadata({quote_path(path)})").fetchone()
+    found = [Leftover("metadata_present", "key-value metadata of the file")] if pairs and pairs[0] else []
+    writer = connection.execute(
+        f"SELECT regexp_full_match(coalesce(created_by, ''), {quote_text(_WRITER)}) OR coalesce(created_by, '') = '' "
+        f"FROM parquet_file_metadata({quote_path(path)})"
+    ).fetchone()
+    if writer and not writer[0]:
+        found.append(Leftover("metadata_present", "the name of the program that wrote the file"))
+    return tuple(found)
+
+
+def _columns(connection: duckdb.DuckDBPyConnection, path: Path) -> dict[str, str]:
+    """Name and SQL type of each column."""
+    try:
+        found = connection.execute(f"DESCRIBE SELECT * EXCLUDE (file_row_number) FROM {_read(path)}").fetchall()
+    except duckdb.Error:
+        raise _structure_error(path, "the file cannot be read as Parquet, or has no column") from None
+    return {str(name): str(sql_type) for name, sql_type, *_ in found}
+
+
+def _read(path: Path) -> str:
+    return f"read_parquet({quote_path(path)}, file_row_number = true, hive_partitioning = false, filename = false)"
+
+
+def _is_readable(sql_type: str) -> bool:
+    element = sql_type.removesuffix("[]")
+    if element != sql_type:
+        return element == "VARCHAR"
+    return bool(_NUMBER.fullmatch(sql_type) or _TEXT.fullmatch(sql_type))
+
+
+def _text(name: str, sql_type: str, system: System) -> str:
+    """A value as the system's CSV would have it."""
+    column = quote_name(name)
+    if sql_type.endswith("[]"):
+        text = f"array_to_string({column}, {quote_text(system.list_separator)})"
+    elif _NUMBER.fullmatch(sql_type) and system.decimal_separator != ".":
+        text = f"replace({column}::VARCHAR, '.', {quote_text(system.decimal_separator)})"
+    else:
+        text = f"{column}::VARCHAR"
+    return f"coalesce({text}, '')"
+
+
+def _structure_error(path: Path, message: str) -> ClinicOutcomesError:
+    return ClinicOutcomesError(
+        [
+            Problem(
+                rule="parquet_structure",
+                message=message,
+                advice="Export the file again, with plain columns under names of their own.",
+                file=path.name,
+            )
+        ]
+    )
