@@ -205,6 +205,24 @@ def contract() -> None:
 
 
 @app.command()
+def accept(
+    context: typer.Context,
+    clinic: Annotated[str, typer.Argument(metavar="CLINIC", help="A clinic by id.")],
+    delivery: Annotated[str, typer.Argument(metavar="DELIVERY", help="A held delivery by id.")],
+    by: Annotated[str, typer.Option("--by", help="Who accepts it: initials or role.")],
+    reason: Annotated[str, typer.Option("--reason", help="Why it is right. Never anything of a patient.")],
+) -> None:
+    """Accept a delivery that is held because it lost many records; the next run uses it."""
+    from clinic_outcomes.resolve import accept as accept_delivery
+
+    if not 0 < len(by) <= 100 or not 0 < len(reason) <= 500:
+        raise typer.BadParameter("--by takes 1 to 100 characters, --reason 1 to 500")
+    (clinic_id,) = _known([clinic], context.obj)
+    accept_delivery(clinic_id, delivery, by, reason, context.obj)
+    typer.echo(f"{clinic_id} {delivery}: accepted; run again to use it")
+
+
+@app.command()
 def status(context: typer.Context, as_json: AsJson = False) -> None:
     """Show what has become of every delivery, row for row, and which clinics are stale."""
     from clinic_outcomes.console import show_status

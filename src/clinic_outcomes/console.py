@@ -67,7 +67,7 @@ def _place(event: StageEvent) -> str:
 
 
 def _problems(event: StageEvent) -> tuple[Problem, ...]:
-    return event.problems + (event.outcome.refusals if event.outcome else ())
+    return event.problems + (event.outcome.refusals + event.outcome.warnings if event.outcome else ())
 
 
 def show_status(found: dict[str, Any]) -> None:
@@ -93,10 +93,14 @@ def show_status(found: dict[str, Any]) -> None:
             "stale" if clinic["stale"] else "up to date" if clinic["state_id"] else "no state",
             clinic["state_id"] or "-",
             clinic["reporting_period"] or "-",
+            clinic["period_status"] or "-",
+            str(clinic["final_period_restatements"]),
+            ", ".join("-".join(str(n) for n in sorted(set(gap.values()))) for gap in clinic["gaps"]) or "-",
         ]
         for clinic in found["clinics"]
     ]
-    show_table(["clinic", "reports", "state id", "reporting period"], clinics)
+    headings = ["clinic", "reports", "state id", "reporting period", "period is", "restated when final", "gaps"]
+    show_table(headings, clinics)
     release = found["release"]
     plain(Console(), f"newest release: {release['release_id'] if release else 'none'}")
 

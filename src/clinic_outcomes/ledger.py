@@ -59,10 +59,25 @@ def harmonise_path(clinic_id: str, delivery_id: str, recipe: str, settings: Sett
     return settings.ledger / clinic_id / delivery_id / f"harmonise.{recipe}.json"
 
 
+def accept_path(clinic_id: str, delivery_id: str, settings: Settings) -> Path:
+    """Where a person's acceptance of a held delivery lies."""
+    return settings.ledger / clinic_id / delivery_id / "accept.json"
+
+
+def replace_path(clinic_id: str, delivery_id: str, before: str, settings: Settings) -> Path:
+    """Where it lies what a full export replaces; ``before`` names the deliveries used before it."""
+    return settings.ledger / clinic_id / delivery_id / f"resolve.{before}.json"
+
+
 def receive_records(clinic_id: str, settings: Settings) -> tuple[ReceiveRecord, ...]:
     """All receive records of a clinic, by delivery id."""
     paths = sorted((settings.ledger / clinic_id).glob("*/receive.json"))
     return tuple(read(path, ReceiveRecord) for path in paths)
+
+
+def accepted_deliveries(clinic_id: str, settings: Settings) -> frozenset[str]:
+    """Ids of the clinic's held deliveries that a person accepted."""
+    return frozenset(path.parent.name for path in (settings.ledger / clinic_id).glob("*/accept.json"))
 
 
 def admit_records(clinic_id: str, recipe: str, settings: Settings) -> tuple[AdmitRecord, ...]:

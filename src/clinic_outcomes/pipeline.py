@@ -26,6 +26,7 @@ from clinic_outcomes.records import (
     ReceiveRecord,
     Record,
     ResolveRecord,
+    SequenceGap,
     ValidateRecord,
 )
 from clinic_outcomes.settings import Settings
@@ -46,13 +47,14 @@ class StageOutcome:
     """What one stage did for one clinic (or for the network: ``clinic_id`` None).
 
     ``ids`` are the deliveries, the state, build or release it worked on; ``refusals`` say what was wrong with
-    deliveries that it refused, which is an outcome and no failure.
+    deliveries that it refused or holds, which is an outcome and no failure. ``warnings`` refuse nothing.
     """
 
     stage: str
     clinic_id: str | None
     ids: tuple[str, ...] = ()
     refusals: tuple[Problem, ...] = ()
+    warnings: tuple[Problem, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -134,10 +136,12 @@ def run_stage(
 
 
 def run_task(stage: str, clinic_id: str | None = None, build_id: str | None = None) -> list[str]:
-    """Run one stage as a task of a DAG: refusals go to the task's log, and only ids are returned."""
+    """Run one stage as a task of a DAG: refusals and warnings go to the task's log, and only ids are returned."""
     outcome = run_stage(stage, clinic_id, build_id=build_id)
     for problem in outcome.refusals:
         logger.warning("refused: %s. %s", problem, problem.advice)
+    for problem in outcome.warnings:
+        logger.warning("%s. %s", problem, problem.advice)
     return list(outcome.ids)
 
 
@@ -255,7 +259,13 @@ def run_stages(
 def _outcome(stage: str, clinic_id: str | None, result: Record | tuple[Record, ...]) -> StageOutcome:
     records = result if isinstance(result, tuple) else (result,)
     ids = tuple(dict.fromkeys(name for record in records if (name := _id_of(record))))
-    return StageOutcome(stage, clinic_id, ids, tuple(p for record in records for p in refusals(record)))
+    return StageOutcome(
+        stage,
+        clinic_id,
+        ids,
+        refusals=tuple(problem for record in records for problem in refusals(record)),
+        warnings=tuple(problem for record in records for problem in warnings(record)),
+    )
 
 
 def _id_of(record: Record) -> str | None:
@@ -272,13 +282,32 @@ def _id_of(record: Record) -> str | None:
 
 
 def refusals(record: Record) -> tuple[Problem, ...]:
-    """Why a stage refused a delivery; empty where it did not."""
+    """Why a stage refused or holds a delivery; empty where it did neither."""
     match record:
         case ReceiveRecord(received=False) | AdmitRecord(admitted=False):
             return record.problems
         case ResolveRecord():
-            return tuple(sequence_conflict(record.clinic_id, delivery_id) for delivery_id in record.conflicts)
+            conflicts = tuple(sequence_conflict(record.clinic_id, delivery_id) for delivery_id in record.conflicts)
+            return conflicts + tuple(problem for held in record.held for problem in held.problems)
     return ()
+
+
+def warnings(record: Record) -> tuple[Problem, ...]:
+    """What a person should look at although nothing is refused for it."""
+    match record:
+        case ResolveRecord():
+            return tuple(_sequence_gap(record.clinic_id, gap) for gap in record.gaps)
+    return ()
+
+
+def _sequence_gap(clinic_id: str, gap: SequenceGap) -> Problem:
+    missing = f"export sequence {gap.first}" if gap.first == gap.last else f"export sequences {gap.first} to {gap.last}"
+    return Problem(
+        rule="sequence_gap",
+        message=f"nothing was received of {missing}; what was delivered before and after is used",
+        advice="Ask the clinic whether a delivery was lost; one that comes late takes its place in the sequence.",
+        clinic=clinic_id,
+    )
 
 
 def sequence_conflict(clinic_id: str, delivery_id: str) -> Problem:

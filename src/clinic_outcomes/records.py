@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from clinic_outcomes.problems import Problem
 
@@ -122,10 +122,61 @@ class Threshold(Record):
     value: int
 
 
+class AcceptRecord(Record):
+    """A person's word that a held delivery is right: who (initials or role) and why. Never a patient's data."""
+
+    clinic_id: str
+    delivery_id: str
+    accepted_by: str = Field(min_length=1, max_length=100)
+    reason: str = Field(min_length=1, max_length=500)
+
+
+class HeldDelivery(Record):
+    """A full export that lost too many records, and is not used until a person accepts it.
+
+    ``tables`` are all its rows by file and table: they are in no account. ``problems`` name each table that lost.
+    """
+
+    delivery_id: str
+    tables: tuple[HarmonisedTable, ...]
+    problems: tuple[Problem, ...]
+
+
+class ReplacedTable(Record):
+    """What a full export replaces of a table.
+
+    ``records_in_force`` are the keys in force before it, ``records_lost`` those of them of which it says nothing.
+    ``account`` tells where the rows ended that were delivered from the full export before it on.
+    """
+
+    table: str
+    records_in_force: int
+    records_lost: int
+    account: tuple[RowAccount, ...]
+
+
+class ReplaceRecord(Record):
+    """What a full export replaces, given the deliveries used before it."""
+
+    clinic_id: str
+    delivery_id: str
+    tables: tuple[ReplacedTable, ...] = ()
+
+
+class SequenceGap(Record):
+    """Export sequences of which nothing was received, from ``first`` to ``last``."""
+
+    first: int
+    last: int
+
+
 class ResolveRecord(Record):
     """A clinic's current state, before validation. ``state_id`` is None while nothing usable was delivered.
 
-    ``conflicts`` are the deliveries left out because another one of the same sequence has other content.
+    ``conflicts`` are the deliveries left out because another one of the same sequence has other content, ``held`` those
+    that lost too many records; ``accepted`` are used because a person accepted them.
+    ``gaps`` are sequences of which nothing was received. ``reporting_period`` and its status are those of the newest
+    delivery in use; ``final_period_restatements`` change rows of a period that an earlier sequence declared final.
     ``thresholds`` are those of the clinic's checks, as they held when the state was made: validate judges by them.
     In ``account``, ``current`` counts rows in force and ``quarantined`` is zero.
     """
@@ -134,27 +185,64 @@ class ResolveRecord(Record):
     state_id: str | None
     deliveries: tuple[str, ...] = ()
     conflicts: tuple[str, ...] = ()
+    held: tuple[HeldDelivery, ...] = ()
+    accepted: tuple[str, ...] = ()
+    gaps: tuple[SequenceGap, ...] = ()
+    reporting_period: str | None = None
+    period_status: Literal["provisional", "final"] | None = None
+    final_period_restatements: tuple[str, ...] = ()
     thresholds: tuple[Threshold, ...] = ()
     account: tuple[RowAccount, ...] = ()
 
 
 class RuleCount(Record):
-    """Rows of a table that one rule sent to quarantine; zero says that the rule was checked and held."""
+    """What one rule found in the rows of a table that the clinic delivered.
+
+    ``checked`` counts the rows the rule speaks of, ``rows`` those of them that break it. Rows that break a ``critical``
+    rule or a ``warning`` are quarantined, those that break a ``notice`` are kept. A rule that cannot be evaluated is
+    no count: it stops the clinic.
+    """
 
     rule: str
     table: str
     column: str | None = None
+    severity: Literal["critical", "warning", "notice"] = "warning"
+    checked: int
     rows: int
+
+    @property
+    def outcome(self) -> Literal["held", "broken", "not_applicable"]:
+        """``not_applicable`` where there was nothing to check: that is no pass."""
+        if self.rows:
+            return "broken"
+        return "held" if self.checked else "not_applicable"
+
+
+class Finding(Record):
+    """What is odd about a delivery as a whole, against the clinic's own history. No row is quarantined for it."""
+
+    rule: str
+    table: str | None = None
+    column: str | None = None
+    severity: Literal["warning", "notice"]
+    message: str
+    advice: str
 
 
 class ValidateRecord(Record):
-    """A clinic's validated state: the account in full and what each rule found."""
+    """A clinic's validated state: the account in full, what each rule found, and what its history says.
+
+    ``compared_with`` counts the earlier full exports that the newest one was compared with: where it is zero, no
+    finding means that nothing was compared.
+    """
 
     clinic_id: str
     state_id: str | None
     deliveries: tuple[str, ...] = ()
     account: tuple[RowAccount, ...] = ()
     rules: tuple[RuleCount, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    compared_with: int = 0
 
 
 class NodeResult(Record):

@@ -16,7 +16,16 @@ from clinic_outcomes.problems import Problem
 from clinic_outcomes.receive import is_stale, landing_folders, standing_deliveries
 from clinic_outcomes.receive.landing import readable
 from clinic_outcomes.recipe import recipe as recipe_of
-from clinic_outcomes.records import AdmitRecord, HarmoniseRecord, ReceiveRecord, RowAccount, ValidateRecord
+from clinic_outcomes.records import (
+    AdmitRecord,
+    HarmonisedTable,
+    HarmoniseRecord,
+    ReceiveRecord,
+    ResolveRecord,
+    RowAccount,
+    ValidateRecord,
+)
+from clinic_outcomes.resolve import sequence_gaps
 from clinic_outcomes.settings import Settings
 
 COUNTS = ("delivered", "current", "quarantined", "superseded", "deleted", "duplicate", "tombstone")
@@ -28,7 +37,8 @@ class ClinicRecords:
     """All that is known of one clinic's deliveries under its current recipe. The mappings are by delivery id.
 
     ``folders`` are those now in landing, by the delivery they hold; ``unread`` those that ``receive`` has not seen
-    as they are now. ``conflicts`` share their export sequence with another delivery.
+    as they are now. ``conflicts`` share their export sequence with another delivery. ``resolved`` and ``validated``
+    are of the newest validated state; ``person_accepted`` are the held deliveries that a person accepted.
     """
 
     clinic: Clinic
@@ -36,6 +46,8 @@ class ClinicRecords:
     admitted: dict[str, AdmitRecord]
     harmonised: dict[str, HarmoniseRecord]
     conflicts: frozenset[str]
+    person_accepted: frozenset[str]
+    resolved: ResolveRecord | None
     validated: ValidateRecord | None
     folders: dict[str, tuple[str, ...]]
     unread: tuple[str, ...]
@@ -54,7 +66,9 @@ def status(settings: Settings) -> dict[str, Any]:
     """Deliveries, clinics and the newest release as plain data.
 
     A delivery's ``tables`` hold its rows' account (all seven counts a table), ``files`` the same for each of its
-    files; both are empty until the delivery is accepted. ``unmapped`` counts values without a canonical code.
+    files; both are empty until the delivery is accepted. ``rows_left_out`` are the rows a table of a delivery that is
+    in conflict or held. ``unmapped`` counts values without a canonical code. A clinic's ``gaps`` are export sequences
+    of which nothing was received; ``final_period_restatements`` counts deliveries that change a period declared final.
     A clinic is ``stale`` while a delivery later than all those in use is not in use itself. ``ClinicOutcomesError``
     where a mapping is wrong.
     """
@@ -84,6 +98,8 @@ def read_clinic(clinic: Clinic, settings: Settings) -> ClinicRecords:
         admitted={r.delivery_id: r for r in ledger.admit_records(clinic.clinic_id, recipe, settings)},
         harmonised={record.delivery_id: record for record in harmonised},
         conflicts=frozenset(r.delivery_id for r in harmonised if told[r.export_sequence] > 1),
+        person_accepted=ledger.accepted_deliveries(clinic.clinic_id, settings),
+        resolved=ledger.find(state / "resolved" / "resolve.json", ResolveRecord) if state else None,
         validated=ledger.find(state / "validate.json", ValidateRecord) if state else None,
         folders=folders,
         unread=tuple(
@@ -103,6 +119,9 @@ def verdict(delivery_id: str, records: ClinicRecords) -> Verdict:
         return Verdict("refused", "resolve", (sequence_conflict(received.clinic_id, delivery_id),))
     if records.validated and delivery_id in records.validated.deliveries:
         return Verdict("accepted", "validate")
+    held = {held.delivery_id: held.problems for held in records.resolved.held} if records.resolved else {}
+    if delivery_id in held and delivery_id not in records.person_accepted:
+        return Verdict("held", "resolve", held[delivery_id])
     if not admitted:
         return Verdict("pending", "admit")
     return Verdict("pending", "resolve" if delivery_id in records.harmonised else "harmonise")
@@ -133,6 +152,7 @@ def _delivery(delivery_id: str, records: ClinicRecords) -> dict[str, Any]:
         account=[part for part in account if part.delivery_id == delivery_id],
         folders=records.folders.get(delivery_id, ()),
         unmapped=sum(count.rows for count in harmonised.unmapped) if harmonised else 0,
+        left_out=harmonised.tables if harmonised and reached.stage == "resolve" and reached.problems else (),
     )
 
 
@@ -164,12 +184,16 @@ def _entry(
     account: Sequence[RowAccount] = (),
     folders: Sequence[str] = (),
     unmapped: int = 0,
+    left_out: Sequence[HarmonisedTable] = (),
 ) -> dict[str, Any]:
     tables: dict[str, dict[str, int]] = {}
     for part in account:
         counts = tables.setdefault(part.table, dict.fromkeys(COUNTS, 0))
         for name in COUNTS:
             counts[name] += getattr(part, name)
+    rows_left_out: Counter[str] = Counter()
+    for file in left_out:
+        rows_left_out[file.table] += file.rows
     return {
         "clinic": clinic_id,
         "delivery": delivery_id,
@@ -182,6 +206,7 @@ def _entry(
             {"file": part.file, "table": part.table, **{name: getattr(part, name) for name in COUNTS}}
             for part in account
         ],
+        "rows_left_out": dict(rows_left_out),
         "folders": list(folders),
         "unmapped": unmapped,
     }
@@ -198,12 +223,16 @@ def _reason(problems: Sequence[Problem]) -> str | None:
 def _clinic(records: ClinicRecords) -> dict[str, Any]:
     used = set(records.validated.deliveries) if records.validated else set()
     in_use = [record for record in records.received.values() if record.delivery_id in used]
+    received = [r.export_sequence for r in records.received.values() if r.received and r.export_sequence is not None]
     newest = max(in_use, key=lambda record: record.export_sequence or 0, default=None)
     return {
         "clinic": records.clinic.clinic_id,
         "state_id": records.validated.state_id if records.validated else None,
         "reporting_period": newest.reporting_period if newest else None,
         "newest_sequence": newest.export_sequence if newest else None,
+        "period_status": newest.period_status if newest else None,
+        "final_period_restatements": len(records.resolved.final_period_restatements) if records.resolved else 0,
+        "gaps": [gap.model_dump() for gap in sequence_gaps(received)],
         "stale": is_stale(records.received.values(), used),
     }
 

@@ -19,7 +19,7 @@ by key. Like every row it goes when a later full export replaces its table.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import duckdb
@@ -33,16 +33,22 @@ LINE = ("delivery_id", "source_file", "source_line", "source_item")
 """Columns that together name one delivered row."""
 
 
+def content_columns(table: Table) -> tuple[str, ...]:
+    """What a row says, beside where it comes from and whether it deletes."""
+    return (*(name for name in table.stored_columns if name not in LINEAGE_COLUMNS), "unreadable_columns")
+
+
 def decide_fates(
     connection: duckdb.DuckDBPyConnection,
     table: Table,
     paths: Sequence[Path],
-    next_full_export: Mapping[int, int | None],
+    replaced_by: int | None = None,
 ) -> None:
     """Make the view ``fates``: every delivered row with its ``fate``, and ``restates``.
 
-    ``restates`` says that an earlier delivery gave the row's key already. ``next_full_export`` maps the sequence of
-    every delivery that contains the table to that of the next full export containing it.
+    ``paths`` are those of the deliveries that contain the table, from one full export on and without any other, but for
+    the last of them: ``replaced_by`` is its sequence where it is a full export that replaces those before it.
+    ``restates`` says that an earlier one of these deliveries gave the row's key already.
 
     Most keys are given once and need no comparison, so only those given more often are grouped and ordered.
     """
@@ -51,7 +57,7 @@ def decide_fates(
     connection.execute(f"CREATE OR REPLACE TEMP TABLE repeated_key AS {_repeated_keys(key)}")
     connection.execute(f"CREATE OR REPLACE TEMP TABLE spoken AS {_spoken(key)}")
     connection.execute(f"CREATE OR REPLACE TEMP TABLE duplicate AS {_duplicates(table, key)}")
-    connection.execute(f"CREATE OR REPLACE TEMP VIEW fates AS {_fates(key, next_full_export)}")
+    connection.execute(f"CREATE OR REPLACE TEMP VIEW fates AS {_fates(key, replaced_by)}")
 
 
 def _repeated_keys(key: str) -> str:
@@ -80,9 +86,7 @@ def _spoken(key: str) -> str:
 
 def _duplicates(table: Table, key: str) -> str:
     """Rows whose delivery gives the same key and content on an earlier line."""
-    content = [name for name in table.stored_columns if name not in LINEAGE_COLUMNS]
-    content += ["delivery_id", "record_action", "unreadable_columns"]
-    same = ", ".join(map(quote_name, content))
+    same = ", ".join(map(quote_name, [*content_columns(table), "delivery_id", "record_action"]))
     return f"""
         SELECT {", ".join(LINE)}
         FROM delivered SEMI JOIN (FROM spoken WHERE rows_of_key > 1) USING ({key}, export_sequence)
@@ -90,17 +94,15 @@ def _duplicates(table: Table, key: str) -> str:
     """
 
 
-def _fates(key: str, next_full_export: Mapping[int, int | None]) -> str:
-    sequences = sorted(next_full_export)
-    next_fulls = ", ".join(str(next_full_export[sequence] or "NULL") for sequence in sequences)
-    next_full = f"MAP({sequences}::INTEGER[], [{next_fulls}]::INTEGER[])[export_sequence]"
+def _fates(key: str, replaced_by: int | None) -> str:
+    next_full = f"CASE WHEN export_sequence < {replaced_by} THEN {replaced_by} END" if replaced_by else "NULL::INTEGER"
     return f"""
         SELECT delivered.*, coalesce(restates, false) AS restates,
             CASE
                 WHEN record_action = 'delete' THEN 'tombstone'
                 WHEN is_duplicate THEN 'duplicate'
                 WHEN deletes THEN 'deleted'
-                WHEN {next_full} < coalesce(next_spoken, {next_full} + 1) THEN 'deleted'
+                WHEN {next_full} IS NOT NULL AND ({next_full} < next_spoken OR next_spoken IS NULL) THEN 'deleted'
                 WHEN next_deletes THEN 'deleted'
                 WHEN next_spoken IS NOT NULL THEN 'superseded'
                 ELSE 'current'

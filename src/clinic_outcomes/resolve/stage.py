@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import duckdb
@@ -12,15 +12,17 @@ from clinic_outcomes import ledger
 from clinic_outcomes.contract import Table, load_contract
 from clinic_outcomes.database import quote_name, session, write_parquet
 from clinic_outcomes.files import atomic_folder, canonical_json, fingerprint, fingerprint_files, write_json
-from clinic_outcomes.harmonise import lake_file
+from clinic_outcomes.harmonise import lake_rows
 from clinic_outcomes.mapping import load_clinic
 from clinic_outcomes.mapping.systems import RECORD_ACTION
 from clinic_outcomes.mapping.thresholds import load_thresholds
-from clinic_outcomes.problems import ClinicOutcomesError, Problem
 from clinic_outcomes.recipe import code_fingerprint
 from clinic_outcomes.recipe import recipe as recipe_of
-from clinic_outcomes.records import HarmoniseRecord, ResolveRecord, RowAccount, Threshold
-from clinic_outcomes.resolve.fates import FATES, decide_fates
+from clinic_outcomes.records import HarmoniseRecord, ReplaceRecord, ResolveRecord, RowAccount, SequenceGap, Threshold
+from clinic_outcomes.resolve.fates import decide_fates
+from clinic_outcomes.resolve.history import account, containing, in_force, lake_files, unreadable
+from clinic_outcomes.resolve.judging import Judgement, judge
+from clinic_outcomes.resolve.sequences import final_period_restatements, sequence_gaps
 from clinic_outcomes.settings import Settings
 
 RECORD_FILE = "resolve.json"
@@ -35,29 +37,33 @@ def resolve(clinic_id: str, settings: Settings) -> ResolveRecord:
     be read.
     """
     clinic = load_clinic(clinic_id, settings)
-    recipe = recipe_of(clinic)
     thresholds = dict(load_thresholds(clinic, settings))
-    used, conflicts = _without_conflicts(ledger.harmonise_records(clinic_id, recipe, settings))
-    if not used:
-        return ResolveRecord(clinic_id=clinic_id, state_id=None, conflicts=conflicts)
-    state_id = _state_id(used, conflicts, thresholds, settings)
+    harmonised = ledger.harmonise_records(clinic_id, recipe_of(clinic), settings)
+    gaps = _gaps(clinic_id, harmonised, settings)
+    usable, conflicts = _without_conflicts(harmonised)
+    if not usable:
+        return ResolveRecord(clinic_id=clinic_id, state_id=None, conflicts=conflicts, gaps=gaps)
+    judgement = judge(usable, thresholds, settings)
+    state_id = _state_id(judgement, conflicts, gaps, thresholds, settings)
     folder = resolved_folder(clinic_id, state_id, settings)
     kept = ledger.find(folder / RECORD_FILE, ResolveRecord)
     if kept is not None:
         return kept
-    with atomic_folder(folder) as temporary, session(settings) as connection:
-        account = []
-        for table in load_contract().tables.values():
-            containing = [record for record in used if _contains(record, table)]
-            if containing:
-                account += _resolve_table(connection, table, containing, temporary, settings)
+    newest = judgement.used[-1]
+    with atomic_folder(folder) as temporary:
         record = ResolveRecord(
             clinic_id=clinic_id,
             state_id=state_id,
-            deliveries=tuple(delivery.delivery_id for delivery in used),
+            deliveries=tuple(delivery.delivery_id for delivery in judgement.used),
             conflicts=conflicts,
+            held=judgement.held,
+            accepted=judgement.accepted,
+            gaps=gaps,
+            reporting_period=newest.reporting_period,
+            period_status=newest.period_status,
+            final_period_restatements=final_period_restatements(judgement.used, settings),
             thresholds=tuple(Threshold(name=name, value=value) for name, value in sorted(thresholds.items())),
-            account=tuple(account),
+            account=_write_tables(clinic_id, judgement, temporary, settings),
         )
         write_json(temporary / RECORD_FILE, record.model_dump(mode="json"))
     return record
@@ -78,13 +84,27 @@ def _without_conflicts(
     return tuple(sorted(used, key=lambda record: record.export_sequence)), tuple(sorted(conflicts))
 
 
+def _gaps(clinic_id: str, harmonised: Iterable[HarmoniseRecord], settings: Settings) -> tuple[SequenceGap, ...]:
+    """What the gate refused has come, and is shown as refused; what ``receive`` refused has not come whole."""
+    received = {r.export_sequence for r in ledger.receive_records(clinic_id, settings) if r.received}
+    known = received | {record.export_sequence for record in harmonised}
+    return sequence_gaps(sequence for sequence in known if sequence is not None)
+
+
 def _state_id(
-    used: Sequence[HarmoniseRecord], conflicts: Sequence[str], thresholds: Mapping[str, int], settings: Settings
+    judgement: Judgement,
+    conflicts: Sequence[str],
+    gaps: Sequence[SequenceGap],
+    thresholds: Mapping[str, int],
+    settings: Settings,
 ) -> str:
     expectations = [path for path in settings.expectations.rglob("*") if path.is_file()]
     parts = {
-        "deliveries": sorted([record.delivery_id, record.recipe] for record in used),
+        "deliveries": sorted([record.delivery_id, record.recipe] for record in judgement.used),
         "conflicts": list(conflicts),
+        "held": [held.delivery_id for held in judgement.held],
+        "accepted": list(judgement.accepted),
+        "gaps": [[gap.first, gap.last] for gap in gaps],
         "thresholds": dict(thresholds),
         "expectations": fingerprint_files(expectations, settings.expectations),
         "code": code_fingerprint(("resolve", "validate")),
@@ -92,83 +112,49 @@ def _state_id(
     return fingerprint([canonical_json(parts)])[:16]
 
 
-def _contains(record: HarmoniseRecord, table: Table) -> bool:
-    return any(part.table == table.name for part in record.tables)
+def _write_tables(clinic_id: str, judgement: Judgement, folder: Path, settings: Settings) -> tuple[RowAccount, ...]:
+    """Write every table's rows in force; account for all rows by table, delivery and file."""
+    found: list[RowAccount] = []
+    with session(settings) as connection:
+        for table in load_contract().tables.values():
+            if containing(judgement.used, table):
+                try:
+                    found += _write_table(connection, table, judgement, folder, settings)
+                except duckdb.Error:
+                    raise unreadable(clinic_id, table) from None
+    return tuple(found)
 
 
-def _resolve_table(
-    connection: duckdb.DuckDBPyConnection,
-    table: Table,
-    records: Sequence[HarmoniseRecord],
-    folder: Path,
-    settings: Settings,
+def _write_table(
+    connection: duckdb.DuckDBPyConnection, table: Table, judgement: Judgement, folder: Path, settings: Settings
 ) -> list[RowAccount]:
-    """Write a table's rows in force and account for every row that the deliveries contain of it."""
-    paths = [lake_file(table.name, r.clinic_id, r.delivery_id, r.recipe, settings) for r in records]
-    for record, path in zip(records, paths, strict=True):
-        if not path.is_file():
-            raise ClinicOutcomesError([_missing(record, table)])
-    try:
-        decide_fates(connection, table, paths, _next_full_export(records))
-        write_parquet(connection, _rows_in_force(table), folder / f"{table.name}.parquet")
-        return _account(connection, table, records)
-    except duckdb.Error:
-        # DuckDB quotes values in its messages, so its text goes no further.
-        raise ClinicOutcomesError([_unreadable(records[0].clinic_id, table)]) from None
+    """Write a table's rows in force. What full exports replaced was accounted for when they came."""
+    deciding = in_force(judgement.used, table)
+    replaced = [record for record in containing(judgement.used, table) if record not in deciding]
+    decide_fates(connection, table, lake_files(deciding, table, settings))
+    rows = _rows_in_force(table, lake_files(replaced, table, settings))
+    write_parquet(connection, rows, folder / f"{table.name}.parquet")
+    return [*_replaced_account(judgement.replaced, table), *account(connection, table, deciding)]
 
 
-def _next_full_export(records: Sequence[HarmoniseRecord]) -> dict[int, int | None]:
-    fulls = sorted(record.export_sequence for record in records if record.export_kind == "full")
-    return {
-        record.export_sequence: next((full for full in fulls if full > record.export_sequence), None)
-        for record in records
-    }
+def _replaced_account(replaced: Sequence[ReplaceRecord], table: Table) -> list[RowAccount]:
+    return [part for record in replaced for told in record.tables if told.table == table.name for part in told.account]
 
 
-def _rows_in_force(table: Table) -> str:
-    columns = [quote_name(name) for name in table.stored_columns if name != RECORD_ACTION]
-    order = [*map(quote_name, table.primary_key), "delivery_id", "source_file", "source_line", "source_item"]
-    return f"SELECT {', '.join(columns)}, restates FROM fates WHERE fate = 'current' ORDER BY {', '.join(order)}"
-
-
-def _account(
-    connection: duckdb.DuckDBPyConnection, table: Table, records: Sequence[HarmoniseRecord]
-) -> list[RowAccount]:
-    """One account a delivered file. The rows delivered are those that harmonise counted: the record checks the sum."""
-    rows = connection.execute(
-        "SELECT delivery_id, source_file, fate, count(*) FROM fates GROUP BY delivery_id, source_file, fate"
-    ).fetchall()
-    counted = {(delivery_id, file, fate): count for delivery_id, file, fate, count in rows}
-    return [
-        RowAccount(
-            delivery_id=record.delivery_id,
-            file=part.file,
-            table=table.name,
-            delivered=part.rows,
-            quarantined=0,
-            **{fate: counted.get((record.delivery_id, part.file, fate), 0) for fate in FATES},
+def _rows_in_force(table: Table, replaced: Sequence[Path]) -> str:
+    columns = ", ".join(quote_name(name) for name in table.stored_columns if name != RECORD_ACTION)
+    key = ", ".join(map(quote_name, table.primary_key))
+    order = f"{key}, delivery_id, source_file, source_line, source_item"
+    if not replaced:
+        return f"SELECT {columns}, restates FROM fates WHERE fate = 'current' ORDER BY {order}"
+    # Only the keys in force are looked up among all that was ever given, so that memory does not grow with history.
+    return f"""
+        WITH current AS (SELECT * FROM fates WHERE fate = 'current'),
+        given_before AS (
+            SELECT DISTINCT {key} FROM current
+            SEMI JOIN (SELECT {key} FROM {lake_rows(replaced)} WHERE record_action = 'upsert') USING ({key})
         )
-        for record in records
-        for part in record.tables
-        if part.table == table.name
-    ]
-
-
-def _missing(record: HarmoniseRecord, table: Table) -> Problem:
-    return Problem(
-        rule="lake_file_missing",
-        message=f"the harmonised rows of delivery {record.delivery_id} are not in the lake",
-        advice="Remove the delivery's harmonise record from the ledger, so that its rows are derived again.",
-        clinic=record.clinic_id,
-        table=table.name,
-    )
-
-
-def _unreadable(clinic_id: str, table: Table) -> Problem:
-    return Problem(
-        rule="resolve",
-        message="the harmonised rows of the table cannot be read",
-        advice="Remove the table's files from the lake and the harmonise records from the ledger, and run again.",
-        clinic=clinic_id,
-        table=table.name,
-    )
+        SELECT {columns}, restates OR before IS NOT NULL AS restates
+        FROM current LEFT JOIN (SELECT *, true AS before FROM given_before) USING ({key})
+        ORDER BY {order}
+    """
