@@ -8,6 +8,8 @@ from pathlib import Path
 from clinic_outcomes.contract import load_contract
 from clinic_outcomes.files import fingerprint, fingerprint_files
 from clinic_outcomes.mapping import Clinic
+from clinic_outcomes.salt import load_salt
+from clinic_outcomes.settings import Settings
 
 PACKAGE = Path(__file__).parent
 DERIVING_ROOMS = ("mapping", "formats", "admit", "harmonise")
@@ -18,6 +20,7 @@ def code_fingerprint(rooms: Iterable[str]) -> str:
     return fingerprint_files([path for room in rooms for path in (PACKAGE / room).rglob("*.py")], PACKAGE)
 
 
-def recipe(clinic: Clinic) -> str:
-    """Recipe of a clinic: 16 hex digits over its mapping, the contract and the code that applies them."""
-    return fingerprint([clinic.fingerprint, load_contract().fingerprint, code_fingerprint(DERIVING_ROOMS)])[:16]
+def recipe(clinic: Clinic, settings: Settings) -> str:
+    """Recipe of a clinic: 16 hex digits over its mapping, the contract, the salt and the code that applies them."""
+    parts = [clinic.fingerprint, load_contract().fingerprint, load_salt(settings).salt_id]
+    return fingerprint([*parts, code_fingerprint(DERIVING_ROOMS)])[:16]

@@ -24,13 +24,14 @@ class Settings(BaseModel):
     systems: Path = PROJECT_ROOT / "systems"
     expectations: Path = PROJECT_ROOT / "expectations"
     dbt_project: Path = PROJECT_ROOT / "dbt_project"
+    salt: Path | None = Field(default=None, description="File of the secret salt; by default in the home.")
     threads: int = Field(default=2, ge=1, description="Threads of DuckDB and dbt.")
     memory_limit_mb: int = Field(default=1200, ge=256, description="Memory of DuckDB, in megabytes.")
     debug: bool = Field(default=False, description="Show unexpected errors in full: their text may hold a value.")
 
     @classmethod
     def from_environment(cls, home: Path | None = None) -> Self:
-        """Read ``CLINIC_OUTCOMES_HOME``, ``_CLINICS``, ``_SYSTEMS``, ``_THREADS``, ``_MEMORY_LIMIT_MB``, ``_DEBUG``.
+        """Read ``CLINIC_OUTCOMES_HOME``, ``_CLINICS``, ``_SYSTEMS``, ``_SALT_FILE``, ``_THREADS``, ``_MEMORY_LIMIT_MB``, ``_DEBUG``.
 
         ``home`` takes precedence over the variable; the default is ``var/`` in the project.
         """
@@ -38,6 +39,7 @@ class Settings(BaseModel):
             "home": "HOME",
             "clinics": "CLINICS",
             "systems": "SYSTEMS",
+            "salt": "SALT_FILE",
             "threads": "THREADS",
             "memory_limit_mb": "MEMORY_LIMIT_MB",
             "debug": "DEBUG",
@@ -54,6 +56,11 @@ class Settings(BaseModel):
         return settings.model_copy(
             update={name: getattr(settings, name).resolve() for name in ("home", "clinics", "systems")}
         )
+
+    @property
+    def salt_file(self) -> Path:
+        """File of the secret salt that re-keys every key: ``secrets/salt`` in the home unless the settings say."""
+        return self.salt or self.home / "secrets" / "salt"
 
     @property
     def landing(self) -> Path:

@@ -86,7 +86,7 @@ def status(settings: Settings) -> dict[str, Any]:
 
 def read_clinic(clinic: Clinic, settings: Settings) -> ClinicRecords:
     """Read what ledger, landing and state hold of a clinic's deliveries."""
-    recipe = recipe_of(clinic)
+    recipe = recipe_of(clinic, settings)
     found = landing_folders(clinic.clinic_id, settings)
     folders = {delivery_id: tuple(readable(path.name) for path in paths) for delivery_id, paths in found.items()}
     harmonised = ledger.harmonise_records(clinic.clinic_id, recipe, settings)

@@ -7,12 +7,17 @@ from pathlib import Path
 
 import pytest
 
+from clinic_outcomes import ledger
 from clinic_outcomes.contract import load_contract
 from clinic_outcomes.harmonise import harmonise, lake_file
+from clinic_outcomes.mapping import load_clinic
 from clinic_outcomes.problems import ClinicOutcomesError
-from clinic_outcomes.records import CodeCount, HarmonisedTable, HarmoniseRecord
+from clinic_outcomes.receive import receive
+from clinic_outcomes.recipe import recipe
+from clinic_outcomes.records import AdmitRecord, CodeCount, HarmonisedTable, HarmoniseRecord
 from clinic_outcomes.settings import Settings
 from tests.support.harmonised_clinic import CLINIC, admitted, column_types, rows, small_clinic
+from tests.support.keys import new_key, with_delivered_keys
 
 HEAD = """\
 title: Example
@@ -87,7 +92,15 @@ def csv_text(table: str) -> str:
 def harmonised(settings: Settings, files: dict[str, str], table: str, columns: str) -> list[tuple[object, ...]]:
     admitted(settings, {name: csv_text(text) for name, text in files.items()})
     (record,) = harmonise(CLINIC, settings)
-    return rows(lake_file(table, CLINIC, record.delivery_id, record.recipe, settings), columns, settings)
+    found = rows(lake_file(table, CLINIC, record.delivery_id, record.recipe, settings), columns, settings)
+    return as_delivered(settings, found)
+
+
+def as_delivered(settings: Settings, found: list[tuple[object, ...]]) -> list[tuple[object, ...]]:
+    """Rows with keys as these tests deliver them; keys of visits are made of two columns."""
+    people, events = [f"P{n}" for n in range(1, 10)], [f"E{n}" for n in range(1, 10)]
+    visits = [f"{person}/{visit}" for person in people for visit in range(1, 10)]
+    return with_delivered_keys(settings, CLINIC, found, [*people, *events, *visits])
 
 
 def only_record(settings: Settings) -> HarmoniseRecord:
@@ -252,7 +265,7 @@ def test_all_files_of_a_table_are_in_it_by_file_and_line(settings: Settings) -> 
     )
     record = only_record(settings)
     path = lake_file("patient", CLINIC, record.delivery_id, record.recipe, settings)
-    assert rows(path, "source_file, source_line, patient_id", settings) == [
+    assert as_delivered(settings, rows(path, "source_file, source_line, patient_id", settings)) == [
         ("people_a.csv", 2, "P7"),
         ("people_a.csv", 3, "P8"),
         ("people_b.csv", 2, "P9"),
@@ -274,7 +287,10 @@ def test_a_large_file_keeps_its_order_and_its_bytes(settings: Settings) -> None:
     record = only_record(settings)
     path = lake_file("adverse_event", CLINIC, record.delivery_id, record.recipe, settings)
     found = rows(path, "adverse_event_id, source_line", settings)
-    assert found == [(f"E{i}", i + 2) for i in range(count)]
+    assert [line for _, line in found] == [i + 2 for i in range(count)]
+    for i in (0, 1, 150_000, count - 1):
+        assert found[i][0] == new_key(settings, CLINIC, "adverse_event_id", f"E{i}")
+    assert len({key for key, _ in found}) == count
     first = path.read_bytes()
     (settings.ledger / CLINIC / record.delivery_id / f"harmonise.{record.recipe}.json").unlink()
     assert only_record(settings) == record
@@ -307,3 +323,56 @@ def test_a_file_that_cannot_be_read_is_named_without_its_content(settings: Setti
     assert caught.value.__suppress_context__
     assert not list(settings.ledger.rglob("harmonise.*"))
     assert not [path for path in settings.lake.rglob("*") if path.is_file()]
+
+
+def test_no_clinics_own_key_leaves_the_stage_and_one_person_has_one_key(settings: Settings) -> None:
+    admitted(
+        settings,
+        {"people.csv": csv_text(PEOPLE + "P1:::::::"), "events.csv": csv_text(EVENTS + "E1:P1:sick:1:1")},
+    )
+    record = only_record(settings)
+    patient, event = (
+        rows(lake_file(name, CLINIC, record.delivery_id, record.recipe, settings), "patient_id", settings)
+        for name in ("patient", "adverse_event")
+    )
+    assert patient == event == [(new_key(settings, CLINIC, "patient_id", "P1"),)]
+    lake = b"".join(path.read_bytes() for path in settings.lake.rglob("*.parquet"))
+    assert b"P1" not in lake and b"E1" not in lake
+
+
+def test_another_salt_is_another_recipe_and_other_keys(settings: Settings) -> None:
+    admitted(settings, {"people.csv": csv_text(PEOPLE + "P1:::::::")})
+    first = only_record(settings)
+    settings.salt_file.write_text("ab" * 32 + "\n")
+    assert harmonise(CLINIC, settings) == ()
+    delivered = receive(CLINIC, settings)[0].delivery_id
+    under = recipe(load_clinic(CLINIC, settings), settings)
+    assert under != first.recipe
+    ledger.keep(
+        ledger.admit_path(CLINIC, delivered, under, settings),
+        AdmitRecord(clinic_id=CLINIC, delivery_id=delivered, recipe=under, admitted=True),
+    )
+    second = only_record(settings)
+    path = lake_file("patient", CLINIC, delivered, second.recipe, settings)
+    # The first half of HMAC-SHA256 under the salt abab...ab, by hand with another tool:
+    # printf 'alder|patient_id|P1' | openssl dgst -sha256 -mac HMAC -macopt hexkey:$(printf 'ab%.0s' {1..32})
+    assert rows(path, "patient_id", settings) == [("81f9b2c183874d8b4b47fa644f660ffa",)]
+
+
+@pytest.mark.parametrize("content", ["", "Jane Doe", "ab" * 31])
+def test_a_salt_that_is_lost_or_spoiled_stops_the_stage(settings: Settings, content: str) -> None:
+    admitted(settings, {"people.csv": csv_text(PEOPLE + "P1:::::::")})
+    harmonise(CLINIC, settings)
+    settings.salt_file.write_text(content)
+    with pytest.raises(ClinicOutcomesError) as caught:
+        harmonise(CLINIC, settings)
+    assert [problem.rule for problem in caught.value.problems] == ["salt_unreadable"]
+    settings.salt_file.unlink()
+    with pytest.raises(ClinicOutcomesError) as caught:
+        harmonise(CLINIC, settings)
+    assert [problem.rule for problem in caught.value.problems] == ["salt_missing"]
+
+
+def test_the_salt_is_readable_to_its_owner_alone(settings: Settings) -> None:
+    admitted(settings, {"people.csv": csv_text(PEOPLE + "P1:::::::")})
+    assert settings.salt_file.stat().st_mode & 0o777 == 0o600

@@ -43,7 +43,7 @@ def admitted(settings: Settings, files: dict[str, str], sequence: int = 1, kind:
     receive(CLINIC, settings)
     (record,) = [r for r in ledger.receive_records(CLINIC, settings) if r.delivery_id not in before]
     assert record.received, record.problems
-    under = recipe(load_clinic(CLINIC, settings))
+    under = recipe(load_clinic(CLINIC, settings), settings)
     path = ledger.admit_path(CLINIC, record.delivery_id, under, settings)
     ledger.keep(path, AdmitRecord(clinic_id=CLINIC, delivery_id=record.delivery_id, recipe=under, admitted=True))
     return record.delivery_id

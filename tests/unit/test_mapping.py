@@ -117,10 +117,10 @@ def test_a_wrong_header_and_broken_yaml_are_named(settings: Settings) -> None:
 
 def test_a_clinic_may_add_codes_within_the_list(settings: Settings) -> None:
     path = settings.clinics / "alpha.yml"
-    before = recipe(load_clinic("alpha", settings))
+    before = recipe(load_clinic("alpha", settings), settings)
     path.write_text("title: Alpha\nsystem: example\noverrides: {codes: {sex: {W: female}}}\n")
     assert load_clinic("alpha", settings).system.codes["sex"] == {"F": "female", "M": "male", "W": "female"}
-    assert recipe(load_clinic("alpha", settings)) != before
+    assert recipe(load_clinic("alpha", settings), settings) != before
     path.write_text("title: Alpha\nsystem: example\noverrides: {codes: {sex: {W: woman}, colour: {R: red}}}\n")
     assert mistakes(settings) == {
         ("clinics/alpha.yml", None, "overrides.codes.sex"),

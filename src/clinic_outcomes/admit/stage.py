@@ -23,7 +23,7 @@ def admit(clinic_id: str, settings: Settings) -> tuple[AdmitRecord, ...]:
     cannot be used, or landing was edited since it was received.
     """
     clinic = load_clinic(clinic_id, settings)
-    current = recipe(clinic)
+    current = recipe(clinic, settings)
     landed = landing_folders(clinic_id, settings)
     verdicts = []
     for received in ledger.receive_records(clinic_id, settings):

@@ -44,6 +44,7 @@ the column's type.
 class Column:
     """One column of a canonical table.
 
+    ``key_scope`` says whether equal keys mean the same in one ``clinic`` or in the whole ``network``.
     ``sql_type`` is DuckDB's; ``code_list`` names a list of ``code_lists.yml`` or is ``local``; ``multiple``
     columns hold a list of codes; ``is_key`` marks pseudonymous or code-like identifiers.
     """
@@ -54,6 +55,7 @@ class Column:
     description: str
     required: bool = False
     is_key: bool = False
+    key_scope: str = "clinic"
     code_list: str | None = None
     unit: str | None = None
     minimum: float | None = None
@@ -164,6 +166,7 @@ def _load_column(table: str, source: SchemaProperty) -> Column:
         description=source.description or "",
         required=bool(source.required),
         is_key=bool(custom.get("key")),
+        key_scope=str(custom.get("keyScope") or "clinic"),
         code_list=custom.get("codeList"),
         unit=custom.get("unit"),
         minimum=options.get("minimum"),

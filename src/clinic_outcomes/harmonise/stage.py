@@ -10,7 +10,8 @@ from clinic_outcomes import ledger
 from clinic_outcomes.contract import UNMAPPED, Column, Table, load_contract
 from clinic_outcomes.database import quote_name, quote_text, session, write_parquet
 from clinic_outcomes.files import atomic_file
-from clinic_outcomes.formats import delivered_sources, source_rows, sources_of
+from clinic_outcomes.formats import PLACE, delivered_sources, source_rows, sources_of
+from clinic_outcomes.harmonise.keys import rekeyed, set_salt, write_key_table
 from clinic_outcomes.harmonise.lake import lake_file, lake_rows
 from clinic_outcomes.harmonise.rows import Origin, canonical_rows
 from clinic_outcomes.mapping import Clinic, load_clinic
@@ -19,6 +20,7 @@ from clinic_outcomes.problems import ClinicOutcomesError, Problem
 from clinic_outcomes.receive import delivery_files
 from clinic_outcomes.recipe import recipe as recipe_of
 from clinic_outcomes.records import CodeCount, HarmonisedTable, HarmoniseRecord, ReceiveRecord
+from clinic_outcomes.salt import load_salt
 from clinic_outcomes.settings import Settings
 
 
@@ -29,7 +31,7 @@ def harmonise(clinic_id: str, settings: Settings) -> tuple[HarmoniseRecord, ...]
     of a file that cannot be read; the record of a delivery is kept only after all its tables are written.
     """
     clinic = load_clinic(clinic_id, settings)
-    recipe = recipe_of(clinic)
+    recipe = recipe_of(clinic, settings)
     received = {record.delivery_id: record for record in ledger.receive_records(clinic_id, settings)}
     kept = []
     for admitted in ledger.admit_records(clinic_id, recipe, settings):
@@ -49,6 +51,7 @@ def _harmonise_delivery(clinic: Clinic, recipe: str, delivery: ReceiveRecord, se
     unmapped: list[CodeCount] = []
     unreadable: list[CodeCount] = []
     with session(settings) as connection:
+        set_salt(connection, load_salt(settings))
         for table in load_contract().tables.values():
             sources = [
                 source
@@ -91,7 +94,7 @@ def _write_table(
     delivery: ReceiveRecord,
     target: Path,
 ) -> list[str]:
-    """Write the canonical rows of all sources of a table, in the sources' order: DuckDB keeps that of its input.
+    """Write the canonical rows of all sources of a table, by file, line and item, with their keys re-keyed.
 
     Returns ``source_file`` of every file that could have given rows.
     """
@@ -102,8 +105,12 @@ def _write_table(
         origin = Origin(clinic.clinic_id, delivery.delivery_id, delivery.export_sequence or 0, source)
         queries.append(canonical_rows(delivered.sql, clinic.system, table, origin))
         files += delivered.files
+    rows = "\nUNION ALL\n".join(queries)
+    keys = {column.name: column for column in table.columns if column.is_key}
+    write_key_table(connection, f"({rows})", keys, clinic.clinic_id)
+    ordered = f"{rekeyed(rows, table.stored_columns, keys)} ORDER BY {', '.join(PLACE)}"
     with atomic_file(target) as temporary:
-        write_parquet(connection, "\nUNION ALL\n".join(queries), temporary)
+        write_parquet(connection, ordered, temporary)
     return files
 
 

@@ -38,7 +38,7 @@ def resolve(clinic_id: str, settings: Settings) -> ResolveRecord:
     """
     clinic = load_clinic(clinic_id, settings)
     thresholds = dict(load_thresholds(clinic, settings))
-    harmonised = ledger.harmonise_records(clinic_id, recipe_of(clinic), settings)
+    harmonised = ledger.harmonise_records(clinic_id, recipe_of(clinic, settings), settings)
     gaps = _gaps(clinic_id, harmonised, settings)
     usable, conflicts = _without_conflicts(harmonised)
     if not usable:
