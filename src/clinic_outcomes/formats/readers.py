@@ -13,7 +13,7 @@ from typing import Protocol
 import duckdb
 
 from clinic_outcomes.files import sha256_file
-from clinic_outcomes.formats import csv_files, parquet_files
+from clinic_outcomes.formats import csv_files, parquet_files, redcap_files
 from clinic_outcomes.formats.leftover import Leftover
 from clinic_outcomes.mapping import System, split_suffix
 from clinic_outcomes.problems import ClinicOutcomesError, Problem
@@ -42,7 +42,9 @@ class Reader(Protocol):
         """What the file holds beside the cells of its sources."""
 
 
-_READERS: Mapping[str, Reader] = MappingProxyType({"csv": csv_files, "parquet": parquet_files})
+_READERS: Mapping[str, Reader] = MappingProxyType(
+    {"csv": csv_files, "parquet": parquet_files, "redcap": redcap_files}
+)
 
 
 def sources_of(file_name: str, system: System) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from clinic_outcomes.contract import LOCAL_CODES, UNMAPPED, Column, Contract, load_contract
 from clinic_outcomes.files import fingerprint_files
 from clinic_outcomes.mapping.reading import IDENTIFIER, Mistakes, read_csv, read_yaml
+from clinic_outcomes.mapping.redcap_project import check_project
 from clinic_outcomes.mapping.sources import Format, Source, check_sources
 from clinic_outcomes.mapping.units import UNIT_CONVERSIONS, UnitConversion
 from clinic_outcomes.problems import ClinicOutcomesError
@@ -212,6 +213,8 @@ def _read_system(folder: Path, contract: Contract, mistakes: Mistakes) -> System
     if head is None:
         return None
     check_sources(head_path, head.sources, (head.format, *head.other_formats), mistakes)
+    if "redcap" in (head.format, *head.other_formats):
+        check_project(folder, head.sources, mistakes)
     columns = _read_columns(folder / "columns.csv", head, codes, contract, mistakes)
     _check_codes(folder / "codes.csv", columns, codes, contract, mistakes)
     _check_complete(folder / "columns.csv", head_path, head, columns, contract, mistakes)
