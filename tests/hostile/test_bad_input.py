@@ -15,6 +15,7 @@ from clinic_outcomes.receipt import receipt
 from clinic_outcomes.settings import Settings
 from clinic_outcomes.status import status
 from tests.support.deliveries import deliver
+from tests.support.short_keys import short_keys
 
 Files = dict[str, bytes | str]
 CANARY = "Ottilie Quack"
@@ -184,7 +185,11 @@ CASES = {
         quarantined={"session": 1},
     ),
     "unmapped_code": Case(
-        once(edited("visits.csv", "5,ket", f"5,{CANARY}")), state="accepted", stage="validate", unmapped=1
+        once(edited("visits.csv", "5,ket", "5,87")), state="accepted", stage="validate", unmapped=1
+    ),
+    "unknown_value": Case(
+        once(edited("visits.csv", "5,ket", f"5,{CANARY}")),
+        stage="admit", rule="value_unknown", file="visits.csv", column="drug",
     ),
     "not_a_number": Case(
         once(edited("visits.csv", "C0001,5", f"C0001,{CANARY}")), state="accepted", stage="validate",
@@ -202,8 +207,9 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     shutil.copytree(Path(__file__).parent / "systems", root / "systems")
     made = Settings(home=root / "home", clinics=root / "clinics", systems=root / "systems")
     made.clinics.mkdir()
+    keys = short_keys((root / "systems" / "small" / "system.yml").read_text())
     for clinic, case in CASES.items():
-        (made.clinics / f"{clinic}.yml").write_text(f"title: Clinic {clinic}\nsystem: small\n")
+        (made.clinics / f"{clinic}.yml").write_text(f"title: Clinic {clinic}\nsystem: small\n" + keys)
         (made.landing / clinic).mkdir(parents=True)
         case.deliver(made.landing / clinic, clinic)
     run(made)

@@ -30,10 +30,10 @@ sources:
   visits: {file: 'visits*.csv', required: false}
   events: {file: 'events*.csv', required: false}
 key_patterns:
-  patient_id: '.*'
-  session_id: '.*'
-  course_id: '.*'
-  adverse_event_id: '.*'
+  patient_id: '[A-Za-z0-9_/.-]{1,40}'
+  session_id: '[A-Za-z0-9_/.-]{1,40}'
+  course_id: '[A-Za-z0-9_/.-]{1,40}'
+  adverse_event_id: '[A-Za-z0-9_/.-]{1,40}'
 """
 COLUMNS = """\
 people,ref,patient,patient_id,,,
@@ -191,7 +191,7 @@ def test_quantities_in_the_contracts_unit_round_half_away_from_zero(tmp_path: Pa
     columns += "visits,day,session,session_day,day,,\nvisits,drug,session,drug,,drugs,\n"
     columns += "visits,mg,session,dose_mg,mg,,\nvisits,minutes,session,infusion_minutes,minute,,\n"
     head = "title: Example\nformat: csv\nsources: {visits: {file: '*.csv'}}\n"
-    head += "key_patterns: {session_id: '.*', patient_id: '.*', course_id: '.*'}\n"
+    head += "key_patterns: {session_id: '[A-Za-z0-9_/.-]{1,40}', patient_id: '[A-Za-z0-9_/.-]{1,40}', course_id: '[A-Za-z0-9_/.-]{1,40}'}\n"
     settings = small_clinic(tmp_path / "home", head, columns, "drugs,K,ketamine\n")
     text = "visit,day,drug,mg,minutes\nV1,1,K,35.0005,-0.005\n"
     text += "V2,2.0,K,35.00049999999999999999999999,1234567.5\nV3,2.5,K,.5,5.\n"

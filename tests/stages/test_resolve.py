@@ -29,7 +29,7 @@ format: csv
 sources:
   answers: {file: 'answers*.csv', required: false}
   owners: {file: 'owners*.csv'}
-key_patterns: {assessment_id: '.*', patient_id: '.*', organisation_id: '.*'}
+key_patterns: {assessment_id: '[A-Za-z0-9_/.-]{1,40}', patient_id: '[A-Za-z0-9_/.-]{1,40}', organisation_id: '[A-Za-z0-9_/.-]{1,40}'}
 """
 COLUMNS = """\
 answers,key,assessment_item,assessment_id,,,

@@ -15,6 +15,7 @@ from clinic_outcomes.recipe import recipe
 from clinic_outcomes.records import AdmitRecord
 from clinic_outcomes.settings import PROJECT_ROOT, Settings
 from tests.support.deliveries import deliver
+from tests.support.short_keys import short_keys
 
 CLINIC = "alder"
 
@@ -32,7 +33,7 @@ def small_clinic(home: Path, head: str, columns: str, codes: str) -> Settings:
     (system / "system.yml").write_text(head)
     (system / "columns.csv").write_text("source,source_column,table,column,unit,codes,constant\n" + columns)
     (system / "codes.csv").write_text("codes,source_code,code\n" + codes)
-    (settings.clinics / f"{CLINIC}.yml").write_text("title: Alder House\nsystem: example\n")
+    (settings.clinics / f"{CLINIC}.yml").write_text("title: Alder House\nsystem: example\n" + short_keys(head))
     return settings
 
 

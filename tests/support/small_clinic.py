@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from clinic_outcomes.settings import Settings
+from tests.support.short_keys import short_keys
 
 CLINIC = "made_up"
 
@@ -28,7 +29,7 @@ people,sex,patient,sex,,sex,
 people,age,patient,age_years,year,age_top_code,
 people,trauma,patient,trauma_types,,trauma,
 people,intake,patient,intake_day,day,,
-people,colour,,,,,
+people,colour,,,,colour,
 doses,person+number,session,session_id,,,
 doses,person,session,patient_id,,,
 doses,person,session,course_id,,,
@@ -51,6 +52,8 @@ sex,M,male
 age_top_code,90+,90
 trauma,war,combat
 trauma,crash,accident
+colour,red,red
+colour,blue,blue
 drug,ketamine hydrochloride 50 mg/mL solution for injection as a slow infusion,ketamine
 """
 
@@ -75,5 +78,6 @@ def make_settings(root: Path, *, columns: str = COLUMNS, system: str = SYSTEM, b
     (root / "clinics").mkdir(exist_ok=True)
     (root / "clinics" / f"{CLINIC}.yml").write_text(
         f"title: Made up\nsystem: small\nlegal_basis:\n  basis: expert_determination\n  service_period: {basis}\n"
+        + short_keys(system)
     )
     return Settings(home=root / "home", systems=root / "systems", clinics=root / "clinics", threads=1)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from clinic_outcomes.settings import Settings
 from tests.support.deliveries import deliver
+from tests.support.short_keys import short_keys
 
 EAST, WEST = "east_side", "west_side"
 
@@ -32,7 +33,7 @@ def make_settings(root: Path) -> Settings:
     (root / "clinics").mkdir()
     settings = Settings(home=root / "home", systems=root / "systems", clinics=root / "clinics", threads=1)
     for clinic in (EAST, WEST):
-        (root / "clinics" / f"{clinic}.yml").write_text(f"title: {clinic}\nsystem: people_only\n")
+        (root / "clinics" / f"{clinic}.yml").write_text(f"title: {clinic}\nsystem: people_only\n" + short_keys(SYSTEM))
         (settings.landing / clinic).mkdir(parents=True)
     return settings
 

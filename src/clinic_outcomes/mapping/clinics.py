@@ -5,26 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from clinic_outcomes.contract import load_contract
 from clinic_outcomes.files import fingerprint, sha256_file
+from clinic_outcomes.mapping.key_patterns import RANDOM_BITS, form_of
+from clinic_outcomes.mapping.legal_basis import LegalBasis
 from clinic_outcomes.mapping.reading import IDENTIFIER, Mistakes, read_yaml
 from clinic_outcomes.mapping.systems import KeyPattern, System, allowed_codes, load_systems
 from clinic_outcomes.problems import ClinicOutcomesError
 from clinic_outcomes.settings import Settings
-
-
-class LegalBasis(BaseModel):
-    """On what basis the clinic may deliver, and what that allows (45 CFR 164.514)."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    basis: Literal["safe_harbor", "expert_determination", "limited_data_set"] = "safe_harbor"
-    reference: str = ""
-    service_period: Literal["year", "quarter"] = "year"
 
 
 class _Overrides(BaseModel):
@@ -126,13 +117,49 @@ def _read_clinic(path: Path, systems: Mapping[str, System], mistakes: Mistakes) 
         if allowed is not None and not set(lines.values()) <= allowed:
             mistakes.add(path, "code is not in the column's code list", column=place)
         codes[name] |= lines
+    system = replace(system, codes=codes, key_patterns=_key_patterns(path, content, system, mistakes))
+    if content.legal_basis.service_period not in content.legal_basis.allowance.service_periods:
+        mistakes.add(path, "the legal basis does not allow so fine a period", column="legal_basis.service_period")
     return Clinic(
         clinic_id=path.stem,
         title=content.title,
         format=content.format or system.format,
         short_keys=content.short_keys,
         thresholds=content.thresholds,
-        system=replace(system, codes=codes, key_patterns={**system.key_patterns, **content.overrides.key_patterns}),
+        system=system,
         legal_basis=content.legal_basis,
         fingerprint=fingerprint([system.fingerprint, sha256_file(path)]),
     )
+
+
+def _key_patterns(path: Path, content: _ClinicFile, system: System, mistakes: Mistakes) -> dict[str, str]:
+    """Patterns of the clinic's keys: the system's, with its own, those of short keys last."""
+    short = content.short_keys.key_patterns if content.short_keys else {}
+    for place, names in (("short_keys", short), ("overrides", content.overrides.key_patterns)):
+        for name in sorted(set(names) - set(system.key_patterns)):
+            mistakes.add(path, "the system has no such key", column=f"{place}.key_patterns.{name}")
+    patterns = {**system.key_patterns, **content.overrides.key_patterns, **short}
+    for name in sorted(_keys_of_people(system) - set(short)):
+        bits = form_of(patterns[name]).bits
+        if bits < RANDOM_BITS:
+            mistakes.add(
+                path,
+                f"keys carry {bits:.0f} random bits at least, where {RANDOM_BITS} are needed: correct the pattern in "
+                "system.yml, or declare short_keys with a reason in the clinic's file",
+                column=f"key_patterns.{name}",
+            )
+    return patterns
+
+
+def _keys_of_people(system: System) -> set[str]:
+    """Names under which ``key_patterns`` holds keys of people and their records: all but those of lookup tables."""
+    contract = load_contract()
+    found = set()
+    for mapping in system.columns:
+        target = mapping.target
+        if target is None or not target.is_key:
+            continue
+        home, name = target.references or (target.table, target.name)
+        if any(column.name == "patient_id" for column in contract.tables[home].columns):
+            found.add(target.name if target.name in system.key_patterns else name)
+    return found & set(system.key_patterns)

@@ -12,6 +12,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from clinic_outcomes.contract import LOCAL_CODES, UNMAPPED, Column, Contract, load_contract
 from clinic_outcomes.files import fingerprint_files
+from clinic_outcomes.mapping.constants import constant_mistake
+from clinic_outcomes.mapping.key_patterns import check_new_codes, form_of
 from clinic_outcomes.mapping.reading import IDENTIFIER, Mistakes, read_csv, read_yaml
 from clinic_outcomes.mapping.redcap_project import check_project
 from clinic_outcomes.mapping.sources import Format, Source, check_sources
@@ -22,17 +24,17 @@ from clinic_outcomes.settings import Settings
 COLUMNS_HEADER = ("source", "source_column", "table", "column", "unit", "codes", "constant")
 CODES_HEADER = ("codes", "source_code", "code")
 RECORD_ACTION = "record_action"
+NEW_CODES = "[0-9]{1,2}"
+"""Form of codes that a system may give before its mapping knows them, unless the system says."""
 
 
-def _compiles(pattern: str) -> str:
-    try:
-        re.compile(pattern)
-    except re.error:
-        raise ValueError("not a regular expression") from None
+def _closed(pattern: str) -> str:
+    form_of(pattern)
     return pattern
 
 
-KeyPattern = Annotated[str, AfterValidator(_compiles)]
+KeyPattern = Annotated[str, AfterValidator(_closed)]
+NewCodePattern = Annotated[str, AfterValidator(check_new_codes)]
 
 
 class CsvDialect(BaseModel):
@@ -57,6 +59,7 @@ class _SystemFile(BaseModel):
     list_separator: str = ";"
     sources: dict[str, Source] = Field(min_length=1)
     key_patterns: dict[str, KeyPattern]
+    new_code_pattern: NewCodePattern = NEW_CODES
 
 
 @dataclass(frozen=True)
@@ -91,7 +94,8 @@ class System:
     ``folder`` holds its files; ``format`` is what it exports, ``other_formats`` what it exports as well.
     ``missing`` are the texts that stand for no value, trimmed, the empty one always among them.
     ``codes`` maps code set → delivered code → canonical code. ``key_patterns`` maps a key column's name to the
-    regular expression that the whole delivered key must match.
+    regular expression that the whole delivered key must match. A code that no code set knows may be delivered where it
+    has the form of ``new_code_pattern``, and becomes ``unmapped``; any other value of a coded column is refused.
     """
 
     name: str
@@ -108,6 +112,7 @@ class System:
     columns: tuple[ColumnMapping, ...]
     codes: Mapping[str, Mapping[str, str]]
     fingerprint: str
+    new_code_pattern: str = NEW_CODES
 
     @property
     def formats(self) -> tuple[str, ...]:
@@ -233,6 +238,7 @@ def _read_system(folder: Path, contract: Contract, mistakes: Mistakes) -> System
         key_patterns=head.key_patterns,
         columns=columns,
         codes={name: {source: code for source, (code, _) in lines.items()} for name, lines in codes.items()},
+        new_code_pattern=head.new_code_pattern,
         fingerprint=fingerprint_files([p for p in folder.rglob("*") if p.is_file()], folder),
     )
 
@@ -302,9 +308,13 @@ def _read_column(
         wrong("codes", "no such code set in codes.csv")
     if target and target.code_list and not row["codes"] and not row["constant"]:
         wrong("codes", "a coded column needs a code set")
-    if row["constant"] and target and target.code_list and row["constant"] not in contract.codes(target):
-        wrong("constant", "constant is not in the column's code list")
+    if target and _is_free_text(target) and not row["codes"]:
+        wrong("column", "this column would hold free text, which nothing may carry: give it a code set")
     conversion = _find_conversion(row, target, wrong)
+    if row["constant"] and target:
+        wrong_constant = constant_mistake(row["constant"], target, conversion, head.key_patterns, contract)
+        if wrong_constant:
+            wrong("constant", wrong_constant)
     if len(mistakes.problems) > before:
         return None
     return ColumnMapping(
@@ -318,6 +328,11 @@ def _read_column(
         constant=row["constant"] or None,
         line=line,
     )
+
+
+def _is_free_text(target: Column) -> bool:
+    """Whether nothing closes what the column may hold: neither a code list, nor a pattern, nor the form of a key."""
+    return target.element_type == "VARCHAR" and not (target.is_key or target.code_list or target.pattern)
 
 
 def _find_target(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +13,10 @@ import numpy as np
 from clinic_outcomes.contract import LOCAL_CODES, UNMAPPED, Column, load_contract
 from clinic_outcomes.database import quote_name, quote_text
 from clinic_outcomes.files import sha256_file
-from clinic_outcomes.mapping import Clinic, ColumnMapping, Source, System
+from clinic_outcomes.formats import write_file
+from clinic_outcomes.formats.inverse import Part, base_rows, key_columns, mapped_columns, merge
+from clinic_outcomes.mapping import Clinic, ColumnMapping, System, split_suffix
+from clinic_outcomes.mapping.sources import SUFFIXES
 from clinic_outcomes.problems import ClinicOutcomesError
 from clinic_outcomes.receive.manifest import Manifest, ManifestFile, write_manifest
 from clinic_outcomes.synthetic.columns import (
@@ -25,13 +29,16 @@ from clinic_outcomes.synthetic.columns import (
     code_positions,
     key_space,
     length,
+    local_codes,
+    take,
 )
 from clinic_outcomes.synthetic.deliveries import Delivery
+from clinic_outcomes.synthetic.plan import of_source, table_sources
 from clinic_outcomes.synthetic.shaping import decimals, more_decimals
 from clinic_outcomes.synthetic.world import FIRST_DATE
 
-UNKNOWN_CODE = "ZZ-9"
-"""Delivered for a code that no mapping is to know."""
+UNKNOWN_CODE = "87"
+"""Delivered for a code that no mapping is to know, of the form that new codes have unless a system says otherwise."""
 PLACE = "_place"
 
 
@@ -44,17 +51,23 @@ class Cell:
 
 
 def write_delivery(connection: duckdb.DuckDBPyConnection, folder: Path, clinic: Clinic, delivery: Delivery) -> Manifest:
-    """Write the files of one delivery and, last, its manifest. A source without rows is left out unless required."""
-    files = []
-    for name, source in clinic.system.base_sources.items():
-        tables = clinic.system.tables(name)
-        rows = delivery.tables.get(tables[0]) if tables else None
-        count = length(rows) if rows else 0
-        if not count and not source.required:
+    """Write the files of one delivery and, last, its manifest. A file without records is left out unless required."""
+    system, files = clinic.system, []
+    patterns = dict.fromkeys(source.file or "" for source in system.base_sources.values())
+    for pattern in patterns:
+        bases = [name for name, source in system.base_sources.items() if source.file == pattern]
+        required = any(system.sources[name].required for name in bases)
+        mapped = [name for name in system.mapped_sources if set(bases).intersection(system.base_of(name))]
+        if not required and not any(_rows_of(system, name, delivery) for name in mapped):
             continue
-        path = folder / _file_name(clinic.system, source, delivery)
-        _write_source(connection, path, clinic.system, name, rows if count else None, delivery)
-        files.append(ManifestFile(name=path.name, rows=count, sha256=sha256_file(path)))
+        path = folder / _file_name(clinic, pattern, delivery)
+        with _registered(connection, system, mapped, delivery) as rows:
+            written = base_rows(system, rows)
+            records = write_file(connection, path, system, {name: written[name] for name in bases if name in written})
+        if not records and not required:
+            path.unlink()
+            continue
+        files.append(ManifestFile(name=path.name, rows=records, sha256=sha256_file(path)))
     manifest = Manifest(
         manifest_version=1,
         clinic_id=clinic.clinic_id,
@@ -67,44 +80,87 @@ def write_delivery(connection: duckdb.DuckDBPyConnection, folder: Path, clinic: 
     return manifest
 
 
-def _file_name(system: System, source: Source, delivery: Delivery) -> str:
-    name = (source.file or "").replace("*", f"_{delivery.sequence}", 1).replace("*", "")
+def _file_name(clinic: Clinic, pattern: str, delivery: Delivery) -> str:
+    """Name of a file for its pattern, with the ending of the clinic's format."""
+    system = clinic.system
+    stem, _ = split_suffix(pattern, system.formats)
+    name = stem.replace("*", f"_{delivery.sequence}", 1).replace("*", "")
     if any(mark in name for mark in "?[]"):
-        raise ClinicOutcomesError(f"system {system.name}: file pattern {source.file} has other wildcards than *")
-    return name
+        raise ClinicOutcomesError(f"system {system.name}: file pattern {pattern} has other wildcards than *")
+    return name + SUFFIXES[clinic.format][0]
 
 
-def _write_source(
-    connection: duckdb.DuckDBPyConnection,
-    path: Path,
-    system: System,
-    source: str,
-    rows: Rows | None,
-    delivery: Delivery,
-) -> None:
-    """Write the CSV of one source; a header alone without rows."""
-    options = (
-        f"(FORMAT csv, HEADER true, DELIMITER {quote_text(system.csv.delimiter)}, "
-        f"QUOTE {quote_text(system.csv.quote)}, ESCAPE {quote_text(system.csv.quote)}, NULLSTR '')"
+def _rows_of(system: System, source: str, delivery: Delivery) -> dict[str, Rows]:
+    """Rows of a delivery that a source says, by table; tables without any are left out."""
+    found = {}
+    for table, sources in table_sources(system).items():
+        for place, own in enumerate(sources):
+            if own.source == source and table in delivery.tables:
+                rows = delivery.tables[table]
+                chosen = take(rows, of_source(rows, sources, place)) if len(sources) > 1 else rows
+                if length(chosen):
+                    found[table] = chosen
+    return found
+
+
+@contextmanager
+def _registered(
+    connection: duckdb.DuckDBPyConnection, system: System, sources: Sequence[str], delivery: Delivery
+) -> Iterator[dict[str, str]]:
+    """SQL of the rows of sources, of which DuckDB reads the arrays as long as it lasts."""
+    names: list[str] = []
+    sql = {}
+    for source in sources:
+        parts = []
+        for table, rows in _rows_of(system, source, delivery).items():
+            names.append(f"delivered_rows_{len(names)}")
+            part, arrays = _delivered(system, source, table, rows, delivery, names[-1])
+            connection.register(names[-1], {key: np.ascontiguousarray(values) for key, values in arrays.items()})
+            parts.append(part)
+        sql[source] = _source_sql(system, source, parts)
+    try:
+        yield sql
+    finally:
+        for name in names:
+            connection.unregister(name)
+
+
+def _source_sql(system: System, source: str, parts: Sequence[Part]) -> str:
+    """Rows of a source, made of the rows of every table that it feeds."""
+    columns = mapped_columns(system, source)
+    if not parts:
+        nothing = ", ".join(f"NULL::VARCHAR AS {quote_name(name)}" for name in columns)
+        return f"(SELECT {nothing} WHERE false)"
+    part = merge(parts, key_columns(system), f"system {system.name}: source {source}")
+    values = (
+        quote_name(name) if name in part.columns else f"NULL::VARCHAR AS {quote_name(name)}" for name in columns
     )
-    if rows is None:
-        names = ", ".join(f"NULL AS {quote_name(name)}" for name in system.allowed_columns(source))
-        connection.execute(f"COPY (SELECT {names} WHERE false) TO {quote_text(path)} {options}")
-        return
+    return f"(SELECT {', '.join(values)} FROM {part.sql})"
+
+
+def _delivered(
+    system: System, source: str, table: str, rows: Rows, delivery: Delivery, name: str
+) -> tuple[Part, Rows]:
+    """The delivered columns that a table's rows give a source, and the arrays that their SQL reads."""
     deletes = bool(rows["_action"].any())
     arrays: Rows = {PLACE: np.arange(length(rows)), "_action": rows["_action"]}
-    selected = []
-    for name in system.allowed_columns(source):
-        mapping = next(m for m in system.columns if m.source == source and name in m.source_columns)
-        cell = _cell(mapping, rows, system, delivery)
-        arrays |= cell.arrays
-        sql = _or_missing(cell.sql, system) if mapping.target and not mapping.target.is_key else cell.sql
-        if deletes and mapping.target and mapping.target.name not in _key_of(mapping):
-            sql = f"CASE WHEN _action = 0 THEN {sql} END"
-        selected.append(f"{sql} AS {quote_name(name)}")
-    connection.register("delivered_rows", {key: np.ascontiguousarray(values) for key, values in arrays.items()})
-    connection.execute(f"COPY (SELECT {', '.join(selected)} FROM delivered_rows) TO {quote_text(path)} {options}")
-    connection.unregister("delivered_rows")
+    selected: dict[str, str] = {}
+    for mapping in sorted(system.mappings(source, table), key=_is_local):
+        for part, column in enumerate(mapping.source_columns):
+            if column in selected:
+                continue
+            cell = _cell(mapping, part, rows, system, delivery)
+            arrays |= cell.arrays
+            sql = _or_missing(cell.sql, system) if mapping.target and not mapping.target.is_key else cell.sql
+            if deletes and mapping.target and mapping.target.name not in _key_of(mapping):
+                sql = f"CASE WHEN _action = 0 THEN {sql} END"
+            selected[column] = f"({sql})::VARCHAR AS {quote_name(column)}"
+    return Part(f"(SELECT {', '.join(selected.values())} FROM {name})", tuple(selected)), arrays
+
+
+def _is_local(mapping: ColumnMapping) -> bool:
+    """Whether it is a term of the clinic's own, which stands beside the code that the same text means."""
+    return mapping.target is not None and mapping.target.code_list == LOCAL_CODES
 
 
 def _key_of(mapping: ColumnMapping) -> tuple[str, ...]:
@@ -122,8 +178,8 @@ def _or_missing(sql: str, system: System) -> str:
     return f"coalesce(({sql})::VARCHAR, CASE {choices} END)"
 
 
-def _cell(mapping: ColumnMapping, rows: Rows, system: System, delivery: Delivery) -> Cell:
-    """The delivered column that a line of the mapping reads."""
+def _cell(mapping: ColumnMapping, part: int, rows: Rows, system: System, delivery: Delivery) -> Cell:
+    """The delivered column that a line of the mapping reads; of a key made of several, the one at place ``part``."""
     if mapping.is_record_action:
         return _record_action(mapping, system)
     column = mapping.target
@@ -138,7 +194,7 @@ def _cell(mapping: ColumnMapping, rows: Rows, system: System, delivery: Delivery
     if column.is_key:
         return Cell(f"CASE WHEN {name} <> {NO_KEY} THEN {key_space(system, column).sql(name)} END", values)
     if column.code_list == LOCAL_CODES:
-        raise ClinicOutcomesError(f"{column.table}.{column.name} has local codes, which cannot be generated")
+        return _local_codes(column, rows[column.name], system.codes[mapping.codes or ""])
     if column.multiple:
         return _code_lists(column, rows[column.name], system.codes[mapping.codes or ""], system.list_separator)
     if column.code_list:
@@ -193,6 +249,14 @@ def _codes(column: Column, values: Integers, codes: Mapping[str, str], turns: Ke
     return Cell(f"[{texts}][{quote_name(name)}]", {name: place})
 
 
+def _local_codes(column: Column, values: Integers, codes: Mapping[str, str]) -> Cell:
+    """Delivered text of each of the clinic's own codes, the first that means it."""
+    texts = [next(text for text, code in codes.items() if code == wanted) for wanted in local_codes(codes)]
+    name = f"{column.name}_code"
+    place = np.where(values == MISSING, 0, values + 1).astype(np.int32)
+    return Cell(f"[{', '.join(map(quote_text, texts))}][{quote_name(name)}]", {name: place})
+
+
 def _code_lists(column: Column, values: Integers, codes: Mapping[str, str], separator: str) -> Cell:
     """Delivered lists of codes, in the order of the mapping."""
     options = _delivered_codes(codes, column)
@@ -221,8 +285,8 @@ def _number(mapping: ColumnMapping, column: Column, values: Integers, system: Sy
     if places:
         unit = f"0.{'1'.rjust(places, '0')}::DECIMAL({places + 1},{places})"
         sql = f"rtrim(rtrim(({sql}::DECIMAL(18,0) * {unit})::VARCHAR, '0'), '.')"
-        if system.csv.decimal_separator != ".":
-            sql = f"replace({sql}, '.', {quote_text(system.csv.decimal_separator)})"
+        if system.decimal_separator != ".":
+            sql = f"replace({sql}, '.', {quote_text(system.decimal_separator)})"
     replaced = {code: text for text, code in reversed(list(system.codes.get(mapping.codes or "", {}).items()))}
     if replaced:
         cases = " ".join(f"WHEN {name} = {int(code)} THEN {quote_text(text)}" for code, text in replaced.items())
