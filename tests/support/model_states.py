@@ -31,7 +31,7 @@ def small_system(folder: Path) -> None:
     """A clinic system with a mapping that loads; the stage model needs no more of it than its title."""
     folder.mkdir(parents=True)
     (folder / "system.yml").write_text(
-        "title: Paper records\nformat: csv\nsources: {people: {file: people.csv}}\nkey_patterns: {patient_id: '[A-Za-z0-9_/.-]{1,40}'}\n"
+        "title: Paper records\nformat: csv\nsources: {people: {file: people.csv}}\nkey_patterns: {patient_id: '[0-9]{1,9}'}\n"
     )
     (folder / "columns.csv").write_text(
         "source,source_column,table,column,unit,codes,constant\npeople,id,patient,patient_id,,,\n"
@@ -45,7 +45,7 @@ def small_settings(folder: Path, clinics: Mapping[str, str]) -> Settings:
     (folder / "clinics").mkdir()
     for clinic_id, title in clinics.items():
         (folder / "clinics" / f"{clinic_id}.yml").write_text(
-            f"title: {title}\nsystem: paper\nshort_keys: {{reason: a test, key_patterns: {{patient_id: '[A-Za-z0-9_/.-]{{1,40}}'}}}}\n"
+            f"title: {title}\nsystem: paper\nshort_keys: {{reason: test, key_patterns: {{patient_id: '[0-9]{{1,9}}'}}}}\n"
         )
     return Settings(home=folder / "home", clinics=folder / "clinics", systems=folder / "systems")
 

@@ -447,6 +447,8 @@ SMALL_SYSTEM = {
     """,
 }
 
+SMALL_KEYS = short_keys(SMALL_SYSTEM["system.yml"])
+
 
 @pytest.fixture
 def small(tmp_path: Path) -> Settings:
@@ -455,7 +457,7 @@ def small(tmp_path: Path) -> Settings:
     for name, text in SMALL_SYSTEM.items():
         (tmp_path / "systems" / "small" / name).write_text(dedent(text).strip() + "\n")
     (tmp_path / "clinics").mkdir()
-    (tmp_path / "clinics" / "one.yml").write_text("title: One\nsystem: small\n" + short_keys(SMALL_SYSTEM["system.yml"]))
+    (tmp_path / "clinics" / "one.yml").write_text("title: One\nsystem: small\n" + SMALL_KEYS)
     return Settings(home=tmp_path, clinics=tmp_path / "clinics", systems=tmp_path / "systems")
 
 
@@ -523,7 +525,7 @@ def test_a_system_without_programme_is_skipped(small: Settings) -> None:
     (small.systems / "bare").mkdir()
     for name in ("system.yml", "columns.csv", "codes.csv"):
         (small.systems / "bare" / name).write_text((small.systems / "small" / name).read_text())
-    (small.clinics / "bare_clinic.yml").write_text("title: Bare\nsystem: bare\n" + short_keys(SMALL_SYSTEM["system.yml"]))
+    (small.clinics / "bare_clinic.yml").write_text("title: Bare\nsystem: bare\n" + SMALL_KEYS)
     lines: list[str] = []
     record = generate(small.landing, 200, 1, small, report=lines.append)
     assert record.skipped == ("bare_clinic",)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -304,12 +303,7 @@ def _read_column(
     source_columns = tuple(part for part in row["source_column"].split("+") if part)
     if len(source_columns) > 1 and not (target and target.is_key):
         wrong("source_column", "only a key may be made of several columns")
-    if row["codes"] and row["codes"] not in codes:
-        wrong("codes", "no such code set in codes.csv")
-    if target and target.code_list and not row["codes"] and not row["constant"]:
-        wrong("codes", "a coded column needs a code set")
-    if target and _is_free_text(target) and not row["codes"]:
-        wrong("column", "this column would hold free text, which nothing may carry: give it a code set")
+    _check_code_set(row, target, codes, wrong)
     conversion = _find_conversion(row, target, wrong)
     if row["constant"] and target:
         wrong_constant = constant_mistake(row["constant"], target, conversion, head.key_patterns, contract)
@@ -328,6 +322,17 @@ def _read_column(
         constant=row["constant"] or None,
         line=line,
     )
+
+
+def _check_code_set(
+    row: Mapping[str, str], target: Column | None, codes: _Codes, wrong: Callable[[str, str], None]
+) -> None:
+    if row["codes"] and row["codes"] not in codes:
+        wrong("codes", "no such code set in codes.csv")
+    if target and target.code_list and not row["codes"] and not row["constant"]:
+        wrong("codes", "a coded column needs a code set")
+    if target and _is_free_text(target) and not row["codes"]:
+        wrong("column", "this column would hold free text, which nothing may carry: give it a code set")
 
 
 def _is_free_text(target: Column) -> bool:
