@@ -207,7 +207,7 @@ class RuleCount(Record):
     table: str
     column: str | None = None
     severity: Literal["critical", "warning", "notice"] = "warning"
-    checked: int
+    checked: int = 0
     rows: int
 
     @property

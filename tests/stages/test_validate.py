@@ -32,7 +32,7 @@ ANN_AND_OTHERS = {
         """,
     "referral": """
         referral_id | patient_id | received_day | contacted_day | consulted_day
-        ref-1       | ann        | 5            | 6             | 5
+        ref-1       | ann        | 5            | 5             | 6
         ref-2       | cy         | 5            | 4             | 3
         ref-3       | ann        | 40           | -             | -
         """,
@@ -75,7 +75,9 @@ ANN_AND_OTHERS = {
 # Row → the rules it breaks, worked out by hand from the tables above.
 QUARANTINED = {
     "patient": [("bob", ["readable"])],
-    "referral": [("ref-2", ["consulted_not_before_received", "contacted_not_before_received"])],
+    "referral": [
+        ("ref-2", ["consulted_not_before_contacted", "consulted_not_before_received", "contacted_not_before_received"])
+    ],
     "course": [("c-bob", ["patient_id_accepted"])],
     "session": [
         ("s-2", ["session_not_before_referral"]),
@@ -138,13 +140,47 @@ def test_each_rule_is_counted_and_those_that_hold_count_zero(
     validated: tuple[Settings, Path, ValidateRecord],
 ) -> None:
     _, _, record = validated
-    broken = {(count.table, count.rule): count.rows for count in record.rules if count.rows}
+    broken = {
+        (count.table, count.rule): count.rows for count in record.rules if count.rows and count.severity != "notice"
+    }
     expected: dict[tuple[str, str], int] = {}
     for table, rows in QUARANTINED.items():
         for rule in (rule for _, rules in rows for rule in rules):
             expected[table, rule] = expected.get((table, rule), 0) + 1
     assert broken == expected
-    assert RuleCount(rule="key_unique", table="assessment_item", column="assessment_id", rows=0) in record.rules
+    held = RuleCount(
+        rule="key_unique", table="assessment_item", column="assessment_id", severity="critical", checked=11, rows=0
+    )
+    assert held in record.rules
+    assert held.outcome == "held"
+
+
+def test_what_had_nothing_to_check_is_no_pass(validated: tuple[Settings, Path, ValidateRecord]) -> None:
+    _, _, record = validated
+    counts = {(count.table, count.rule): count for count in record.rules}
+    # Doses are delivered, blood pressures and sites are not; bob's intake day could not be read.
+    assert {(table, rule): (count.checked, count.outcome) for (table, rule), count in counts.items()}.items() >= {
+        ("session", "dose_mg_in_range"): (4, "broken"),
+        ("session", "systolic_above_diastolic_peak"): (0, "not_applicable"),
+        ("session", "site_id_known"): (0, "not_applicable"),
+        ("session", "drug_present"): (4, "held"),
+        ("patient", "intake_day_in_range"): (2, "held"),
+        ("assessment", "delivered_total_in_instrument"): (4, "broken"),
+    }.items()
+    assert {table for table, _ in counts} == set(ANN_AND_OTHERS)
+
+
+def test_a_notice_is_counted_and_its_row_kept(validated: tuple[Settings, Path, ValidateRecord]) -> None:
+    _, folder, record = validated
+    # Days count from the first referral; ann's and cy's came on day 5.
+    assert read_rows(folder / "notices" / "referral.parquet", "source_file, source_line, source_item, rules") == [
+        ("referral.csv", 2, 1, ["first_referral_on_day_0"]),
+        ("referral.csv", 3, 1, ["first_referral_on_day_0"]),
+    ]
+    assert ("ref-1",) in read_rows(folder / "accepted" / "referral.parquet", "referral_id")
+    assert read_rows(folder / "notices" / "session.parquet", "*") == []
+    (count,) = [count for count in record.rules if count.rule == "first_referral_on_day_0"]
+    assert (count.severity, count.checked, count.rows) == ("notice", 3, 2)
 
 
 def test_a_table_never_delivered_is_absent_and_an_optional_reference_to_it_says_nothing(
@@ -153,9 +189,10 @@ def test_a_table_never_delivered_is_absent_and_an_optional_reference_to_it_says_
     _, folder, record = validated
     for side in ("accepted", "quarantined"):
         assert {path.stem for path in (folder / side).iterdir()} == set(ANN_AND_OTHERS)
-    rules = {(count.table, count.rule) for count in record.rules}
-    assert ("session", "site_id_known") not in rules  # the clinic delivers no sites, though its sessions name one
-    assert ("session", "course_id_known") in rules
+    outcomes = {(count.table, count.rule): count.outcome for count in record.rules}
+    # The clinic delivers no sites, though its sessions name one.
+    assert outcomes["session", "site_id_known"] == "not_applicable"
+    assert outcomes["session", "course_id_known"] == "held"
 
 
 def test_no_value_is_found_outside_the_rows_themselves(validated: tuple[Settings, Path, ValidateRecord]) -> None:
@@ -335,7 +372,10 @@ def test_a_rule_that_cannot_be_evaluated_stops_the_clinic_and_quotes_nothing(
 
 def test_a_clinic_without_a_usable_delivery_keeps_its_last_good_state(tmp_path: Path) -> None:
     columns = "people,id,patient,patient_id,,,\n"
-    head = "title: Paper\nformat: csv\nsources: {people: {file: people.csv}}\nkey_patterns: {patient_id: '[A-Za-z0-9_/.-]{1,40}'}\n"
+    head = (
+        "title: Paper\nformat: csv\nsources: {people: {file: people.csv}}\n"
+        "key_patterns: {patient_id: '[A-Za-z0-9_/.-]{1,40}'}\n"
+    )
     settings = small_clinic(tmp_path, head, columns, "")
     earlier = settings.state / EMPTY_CLINIC / "00000000000000a1"
     earlier.mkdir(parents=True)

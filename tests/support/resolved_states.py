@@ -11,7 +11,8 @@ import duckdb
 from clinic_outcomes.contract import load_contract
 from clinic_outcomes.database import quote_name, quote_text
 from clinic_outcomes.files import write_json
-from clinic_outcomes.records import ResolveRecord, RowAccount
+from clinic_outcomes.mapping.thresholds import network_thresholds
+from clinic_outcomes.records import ResolveRecord, RowAccount, Threshold
 from clinic_outcomes.settings import Settings
 from tests.support.model_states import read_table
 
@@ -34,7 +35,13 @@ def write_resolved(settings: Settings, tables: Mapping[str, str]) -> Path:
         _write(table, rows, folder / "resolved" / f"{table}.parquet")
         in_force.update((str(row["delivery_id"]), str(row["source_file"]), table) for row in rows)
     account = [_account(*place, rows) for place, rows in sorted(in_force.items())]
-    record = ResolveRecord(clinic_id=CLINIC, state_id=STATE, deliveries=(DELIVERY,), account=tuple(account))
+    record = ResolveRecord(
+        clinic_id=CLINIC,
+        state_id=STATE,
+        deliveries=(DELIVERY,),
+        thresholds=tuple(Threshold(name=n, value=v) for n, v in sorted(network_thresholds(settings).items())),
+        account=tuple(account),
+    )
     write_json(folder / "resolved" / "resolve.json", record.model_dump(mode="json"))
     return folder
 
@@ -51,6 +58,7 @@ def _complete(table: str, line: int, row: Mapping[str, str | None]) -> dict[str,
         "export_sequence": "1",
         "source_file": f"{table}.csv",
         "source_line": str(line),
+        "source_item": "1",
         "unreadable_columns": "[]",
         "restates": "false",
         **row,

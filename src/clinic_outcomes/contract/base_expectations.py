@@ -84,6 +84,7 @@ def _readable(table: Table) -> Mapping[str, Any]:
         "rule": READABLE,
         "columns": [*typed, "record_action"],
         "rows": "len(t.unreadable_columns) > 0",
+        "applies_to": "true",
         "severity": WARNING,
         "advice": "Deliver the value as the data dictionary describes its column, or leave it empty where that is "
         "allowed.",

@@ -26,17 +26,24 @@ class _Thresholds(RootModel[dict[str, _NetworkThreshold]]):
     pass
 
 
+def network_thresholds(settings: Settings) -> Mapping[str, int]:
+    """Name → value of every threshold of the network. ``ClinicOutcomesError`` where the file has mistakes."""
+    mistakes = Mistakes()
+    network = read_yaml(settings.expectations / THRESHOLDS, _Thresholds, mistakes)
+    if network is None:
+        raise ClinicOutcomesError(mistakes.problems)
+    return {name: threshold.value for name, threshold in network.root.items()}
+
+
 def load_thresholds(clinic: Clinic, settings: Settings) -> Mapping[str, int]:
     """Name → value of every threshold as it holds for a clinic.
 
     ``ClinicOutcomesError`` where the file has mistakes, or the clinic names a threshold that it does not have.
     """
-    path = settings.expectations / THRESHOLDS
+    network = network_thresholds(settings)
     mistakes = Mistakes()
-    network = read_yaml(path, _Thresholds, mistakes)
-    for name in sorted(set(clinic.thresholds) - set(network.root if network else ())):
+    for name in sorted(set(clinic.thresholds) - set(network)):
         mistakes.add(settings.clinics / f"{clinic.clinic_id}.yml", "no such threshold", column=f"thresholds.{name}")
-    if mistakes.problems or network is None:
+    if mistakes.problems:
         raise ClinicOutcomesError(mistakes.problems)
-    values = {name: threshold.value for name, threshold in network.root.items()}
-    return values | {name: threshold.value for name, threshold in clinic.thresholds.items()}
+    return {**network, **{name: threshold.value for name, threshold in clinic.thresholds.items()}}

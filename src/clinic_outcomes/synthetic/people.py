@@ -80,9 +80,7 @@ def draw_people(rng: np.random.Generator, count: int, last_day: int, population:
         "age_years": _age(rng, population, count),
         "sex": draw_codes(rng, "patient", "sex", population.sexes, count),
         "veteran": draw_codes(rng, "patient", "veteran", population.veteran, count),
-        "trauma_types": where(
-            consulted, draw_code_sets(rng, "patient", "trauma_types", population.trauma_types, count)
-        ),
+        "trauma_types": where(consulted, _trauma_types(rng, population, count)),
         "symptom_duration_band": where(
             consulted, draw_codes(rng, "patient", "symptom_duration_band", population.symptom_durations, count)
         ),
@@ -118,6 +116,13 @@ def _age(rng: np.random.Generator, population: Population, count: int) -> Intege
     age = population.age_years
     years = np.floor(normal(rng, age.mean, age.sd, age.minimum, age.maximum, count))
     return np.minimum(years, 90).astype(np.int32)
+
+
+def _trauma_types(rng: np.random.Generator, population: Population, count: int) -> Integers:
+    """Types of trauma as bits; what is not disclosed stands alone."""
+    drawn = draw_code_sets(rng, "patient", "trauma_types", population.trauma_types, count)
+    undisclosed = np.int32(1) << np.int32(code_positions("patient", "trauma_types")["not_disclosed"])
+    return np.where(drawn == undisclosed, drawn, drawn & ~undisclosed).astype(np.int32)
 
 
 def _candidacy_reason(

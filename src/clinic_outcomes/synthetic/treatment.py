@@ -28,6 +28,7 @@ DOSE_UNITS = 1_000
 """Units of the last place in a milligram (``dose_mg`` has three decimals)."""
 DOSE_PER_KG_UNITS = 10_000
 MINUTE_UNITS = 100
+LEAST_PULSE_PRESSURE_MMHG = 15
 
 
 @dataclass(frozen=True)
@@ -195,6 +196,7 @@ def _pressures(rng: np.random.Generator, session: Rows, programme: Programme, po
     high, low = population.systolic_mmhg, population.diastolic_mmhg
     systolic = np.rint(normal(rng, high.mean, high.sd, high.minimum, high.maximum, count)).astype(np.int32)
     diastolic = np.rint(normal(rng, low.mean, low.sd, low.minimum, low.maximum, count)).astype(np.int32)
+    diastolic = np.minimum(diastolic, systolic - LEAST_PULSE_PRESSURE_MMHG).astype(np.int32)
     rise = _spread_by_kind(rng, [item.systolic_rise_mmhg for item in kinds], session["_kind"], 1, 1)
     taken = rng.random(count) < 0.97
     return {

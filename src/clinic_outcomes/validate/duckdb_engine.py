@@ -33,7 +33,7 @@ from great_expectations.expectations.registry import get_expectation_impl
 from sqlalchemy.exc import SQLAlchemyError
 
 from clinic_outcomes.problems import ClinicOutcomesError
-from clinic_outcomes.validate.rules import Rule, rule_problem
+from clinic_outcomes.validate.rules import NOTICE, Rule, rule_problem
 
 EngineType = type[SqlAlchemyExecutionEngine]
 NO_ROW_BREAKS_ANY_RULE = "no_row_breaks_any_rule"
@@ -103,8 +103,8 @@ class Expectations:
         """Verdicts on the rows of ``resolved.<table>``: held or broken, without any value.
 
         Each question costs Great Expectations some ten milliseconds of its own, and most tables are sound. So it is
-        asked first whether any row breaks any rule; only where one does, or the question fails, every rule is asked
-        on its own.
+        asked first whether any row breaks any rule, the notices apart from the others; only where one does, or the
+        question fails, every rule of that part is asked on its own.
 
         Each result's expectation carries its rule's name in ``meta["rule"]``. ``ClinicOutcomesError`` names the
         rules that could not be evaluated at all; the texts of their errors, which can quote a value, are dropped.
@@ -113,10 +113,9 @@ class Expectations:
             with _quiet():
                 asset = self._source.add_query_asset(table, query=f"SELECT * FROM resolved.{table}")
                 batch = asset.add_batch_definition("in_force").get_batch()
-                if _verdict(NO_ROW_BREAKS_ANY_RULE, _validate(batch, table, [_none_broken(rules)])):
-                    return _all_held(table, rules)
-                result = _run(batch, table, rules)
-                unevaluated = [rule for rule in rules if _verdict(rule.rule, result) is None]
+                asked = _parts_that_do_not_hold(batch, table, rules)
+                result = _run(batch, table, asked) if asked else ExpectationSuiteValidationResult(True, [], table)
+                unevaluated = [rule for rule in asked if _verdict(rule.rule, result) is None]
                 # One rule that raises can leave others unevaluated, which ones by chance: ask each on its own.
                 faulty = [rule for rule in unevaluated if _verdict(rule.rule, _run(batch, table, [rule])) is None]
         except (GreatExpectationsError, SQLAlchemyError) as error:
@@ -126,7 +125,7 @@ class Expectations:
             raise ClinicOutcomesError(
                 [rule_problem(clinic_id, rule, "the rule could not be evaluated") for rule in faulty or unevaluated]
             )
-        return result
+        return _with_those_that_hold(table, result, [rule for rule in rules if rule not in asked])
 
     def close(self) -> None:
         """Give up the connection."""
@@ -150,22 +149,39 @@ def _validate(batch: Batch, table: str, expectations: list[Expectation]) -> Expe
     return result
 
 
-def _all_held(table: str, rules: Sequence[Rule]) -> ExpectationSuiteValidationResult:
-    """The result of a table in which no row breaks any rule: each rule holds."""
-    held = [
-        ExpectationValidationResult(success=True, expectation_config=_expectation(rule).configuration)
-        for rule in sorted(rules, key=lambda rule: rule.rule)
+def _parts_that_do_not_hold(batch: Batch, table: str, rules: Sequence[Rule]) -> list[Rule]:
+    """The rules of those parts, of quarantining rules and of notices, of which some row breaks some rule."""
+    parts = [[rule for rule in rules if rule.quarantines is quarantines] for quarantines in (True, False)]
+    return [
+        rule
+        for part in parts
+        if part and not _verdict(NO_ROW_BREAKS_ANY_RULE, _validate(batch, table, [_none_broken(part)]))
+        for rule in part
     ]
-    count = len(held)
+
+
+def _with_those_that_hold(
+    table: str, result: ExpectationSuiteValidationResult, held: Sequence[Rule]
+) -> ExpectationSuiteValidationResult:
+    """The result of the rules asked, with the rules that no row breaks."""
+    results = [
+        *result.results,
+        *(
+            ExpectationValidationResult(success=True, expectation_config=_expectation(rule).configuration)
+            for rule in held
+        ),
+    ]
+    results.sort(key=_rule_name)
+    good = sum(bool(each.success) for each in results)
     return ExpectationSuiteValidationResult(
-        success=True,
-        results=held,
+        success=good == len(results),
+        results=results,
         suite_name=table,
         statistics={
-            "evaluated_expectations": count,
-            "successful_expectations": count,
-            "unsuccessful_expectations": 0,
-            "success_percent": 100.0,
+            "evaluated_expectations": len(results),
+            "successful_expectations": good,
+            "unsuccessful_expectations": len(results) - good,
+            "success_percent": 100.0 * good / len(results) if results else None,
         },
     )
 
@@ -196,7 +212,7 @@ def _expectation(rule: Rule) -> Expectation:
     about: dict[str, Any] = {
         "meta": {"rule": rule.rule},
         "description": f"{rule.rule}: {rule.advice}",
-        "severity": rule.severity,
+        "severity": "info" if rule.severity == NOTICE else rule.severity,
     }
     if rule.expectation is not None:
         return get_expectation_impl(rule.expectation)(**rule.arguments, **about)

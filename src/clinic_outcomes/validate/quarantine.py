@@ -1,34 +1,73 @@
 """Finding the rows that break a rule, and setting them apart.
 
-Inside the DuckDB session, ``resolved``, ``accepted`` and ``reference`` hold what rules may read, and
-``quarantine.<table>`` the number of each quarantined row within its resolved file, with the rules it breaks.
+Inside the DuckDB session, ``resolved``, ``accepted``, ``derived``, ``reference`` and ``threshold`` hold what rules may
+read; ``quarantine.<table>`` and ``notice.<table>`` the number of each row within its resolved file that breaks a rule,
+with the rules it breaks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import duckdb
 
 from clinic_outcomes.contract import Table, load_contract
+from clinic_outcomes.contract.loader import LINEAGE_COLUMNS
 from clinic_outcomes.database import quote_name, quote_text, write_parquet
 from clinic_outcomes.problems import ClinicOutcomesError
 from clinic_outcomes.records import RuleCount
 from clinic_outcomes.validate.rules import Rule, rule_problem
 
+SCHEMAS = ("resolved", "accepted", "derived", "reference", "threshold", "quarantine", "notice")
+REFERENCES: Mapping[str, tuple[str, Mapping[str, str]]] = {
+    "instrument": (
+        "instruments.csv",
+        {"instrument": "VARCHAR", "items": "INTEGER", "item_minimum": "INTEGER", "item_maximum": "INTEGER"},
+    ),
+    "instrument_version": (
+        "instrument_versions.csv",
+        {"instrument": "VARCHAR", "instrument_version": "VARCHAR", "recall_window": "VARCHAR"},
+    ),
+    "protocol_drug": ("protocol_drugs.csv", {"protocol": "VARCHAR", "drug": "VARCHAR", "route": "VARCHAR"}),
+    "rxnorm_class": (
+        "rxnorm_classes.csv",
+        {"rxnorm_code": "VARCHAR", "treatment_class": "VARCHAR", "source": "VARCHAR"},
+    ),
+    "grade_limit": ("grade_limits.csv", {"term": "VARCHAR", "highest_grade": "INTEGER", "source": "VARCHAR"}),
+}
+"""Tables of ``reference``: the file in ``expectations/`` and its columns."""
+NOT_OF_A_NOTICE = ("record_action", "unreadable_columns")
+# Sums of hashes do not depend on the order of the answers. Two sets of answers to one form may in theory share a sum.
+ANSWERS = """
+CREATE TABLE derived.answers AS
+SELECT
+    assessment_id,
+    count(item_value) AS answered,
+    sum(item_value)::BIGINT AS points,
+    sum(hash(item_number, item_value)::HUGEINT) AS fingerprint
+FROM resolved.assessment_item
+GROUP BY assessment_id
+"""
 
-def open_state(connection: duckdb.DuckDBPyConnection, resolved: Path, instruments: Path) -> frozenset[str]:
-    """Bring a resolved state and the instruments into the session; return the tables the clinic ever delivered.
+
+def open_state(
+    connection: duckdb.DuckDBPyConnection, resolved: Path, expectations: Path, thresholds: Mapping[str, int]
+) -> frozenset[str]:
+    """Bring a resolved state and what rules refer to into the session; return the tables the clinic ever delivered.
 
     A table that was never delivered is there without rows, so that rules may name every table.
     """
-    for schema in ("resolved", "accepted", "quarantine", "reference"):
+    for schema in SCHEMAS:
         connection.execute(f"CREATE SCHEMA {schema}")
-    connection.execute(
-        f"CREATE TABLE reference.instrument AS FROM read_csv({quote_text(instruments)}, header = true, columns = {{"
-        "'instrument': 'VARCHAR', 'items': 'INTEGER', 'item_minimum': 'INTEGER', 'item_maximum': 'INTEGER'})"
-    )
+    for name, (file, columns) in REFERENCES.items():
+        types = ", ".join(f"{quote_text(column)}: {quote_text(kind)}" for column, kind in columns.items())
+        connection.execute(
+            f"CREATE TABLE reference.{quote_name(name)} AS "
+            f"FROM read_csv({quote_text(expectations / file)}, header = true, columns = {{{types}}})"
+        )
+    for name, value in thresholds.items():
+        connection.execute(f"CREATE MACRO threshold.{quote_name(name)}() AS ({int(value)})")
     delivered = set()
     for table in load_contract().tables.values():
         path = resolved / f"{table.name}.parquet"
@@ -37,9 +76,10 @@ def open_state(connection: duckdb.DuckDBPyConnection, resolved: Path, instrument
             rows = f"SELECT * FROM read_parquet({quote_text(path)}, file_row_number = true)"
             connection.execute(f"CREATE VIEW resolved.{quote_name(table.name)} AS {rows}")
             continue
-        columns = ", ".join(f"NULL::{kind} AS {quote_name(name)}" for name, kind in table.stored_columns.items())
+        columns_of = ", ".join(f"NULL::{kind} AS {quote_name(name)}" for name, kind in table.stored_columns.items())
         for schema in ("resolved", "accepted"):
-            connection.execute(f"CREATE VIEW {schema}.{quote_name(table.name)} AS SELECT {columns} WHERE false")
+            connection.execute(f"CREATE VIEW {schema}.{quote_name(table.name)} AS SELECT {columns_of} WHERE false")
+    connection.execute(ANSWERS)
     return frozenset(delivered)
 
 
@@ -50,44 +90,75 @@ def find_rows(
     rules: Sequence[Rule],
     broken: Sequence[Rule],
 ) -> list[RuleCount]:
-    """Fill ``quarantine.<table>`` with every row that breaks one of the ``broken`` rules; count rows for all rules.
+    """Fill ``quarantine.<table>`` and ``notice.<table>`` with every row that breaks one of the ``broken`` rules.
 
-    ``ClinicOutcomesError`` where Great Expectations found a rule broken and its SQL finds no row.
+    Counts, for all ``rules``, the rows they speak of and the rows that break them. ``ClinicOutcomesError`` where Great
+    Expectations found a rule broken and its SQL finds no row.
     """
-    name = quote_name(table.name)
-    found = " UNION ALL ".join(
-        f"SELECT t.file_row_number, {quote_text(rule.rule)} AS rule FROM resolved.{name} AS t WHERE {rule.broken_by}"
-        for rule in broken
-    )
-    connection.execute(f"CREATE TABLE quarantine.{name} (file_row_number BIGINT, rules VARCHAR[])")
-    if broken:
-        try:
-            connection.execute(
-                f"INSERT INTO quarantine.{name} "
-                f"SELECT file_row_number, list(rule ORDER BY rule) FROM ({found}) GROUP BY file_row_number"
-            )
-        except duckdb.Error:
-            problem = rule_problem(clinic_id, broken[0], "the rows that break the table's rules could not be found")
-            raise ClinicOutcomesError([problem]) from None
-    rows: dict[str, int] = dict(
-        connection.execute(
-            f"SELECT rule, count(*) FROM (SELECT unnest(rules) AS rule FROM quarantine.{name}) GROUP BY rule"
-        ).fetchall()
-    )
+    rows: dict[str, int] = {}
+    for schema, part in (
+        ("quarantine", [rule for rule in broken if rule.quarantines]),
+        ("notice", [rule for rule in broken if not rule.quarantines]),
+    ):
+        rows |= _collect(connection, clinic_id, table, schema, part)
     disagreeing = [rule for rule in broken if rule.rule not in rows]
     if disagreeing:
         message = "Great Expectations found the rule broken, but its SQL finds no row"
         raise ClinicOutcomesError([rule_problem(clinic_id, rule, message) for rule in disagreeing])
+    checked = _count_checked(connection, table, rules)
     return [
-        RuleCount(rule=rule.rule, table=table.name, column=rule.columns[0], rows=rows.get(rule.rule, 0))
+        RuleCount(
+            rule=rule.rule,
+            table=table.name,
+            column=rule.columns[0],
+            severity=rule.severity,
+            checked=checked[rule.speaks_of],
+            rows=rows.get(rule.rule, 0),
+        )
         for rule in rules
     ]
 
 
-def write_rows(connection: duckdb.DuckDBPyConnection, table: Table, accepted: Path, set_apart: Path) -> None:
-    """Write the table's accepted and quarantined rows, and make ``accepted.<table>`` what rules of children read.
+def _collect(
+    connection: duckdb.DuckDBPyConnection, clinic_id: str, table: Table, schema: str, rules: Sequence[Rule]
+) -> dict[str, int]:
+    """Fill ``<schema>.<table>`` with the rows that break one of ``rules``; rows by rule."""
+    name = quote_name(table.name)
+    connection.execute(f"CREATE TABLE {schema}.{name} (file_row_number BIGINT, rules VARCHAR[])")
+    if not rules:
+        return {}
+    found = " UNION ALL ".join(
+        f"SELECT t.file_row_number, {quote_text(rule.rule)} AS rule FROM resolved.{name} AS t WHERE {rule.broken_by}"
+        for rule in rules
+    )
+    try:
+        connection.execute(
+            f"INSERT INTO {schema}.{name} "
+            f"SELECT file_row_number, list(rule ORDER BY rule) FROM ({found}) GROUP BY file_row_number"
+        )
+    except duckdb.Error:
+        problem = rule_problem(clinic_id, rules[0], "the rows that break the table's rules could not be found")
+        raise ClinicOutcomesError([problem]) from None
+    query = f"SELECT rule, count(*) FROM (SELECT unnest(rules) AS rule FROM {schema}.{name}) GROUP BY rule"
+    return dict(connection.execute(query).fetchall())
 
-    Both keep the order of the resolved file, which is total.
+
+def _count_checked(connection: duckdb.DuckDBPyConnection, table: Table, rules: Sequence[Rule]) -> dict[str, int]:
+    """Rows of the table by the predicate that says which of them a rule speaks of, in one pass."""
+    predicates = sorted({rule.speaks_of for rule in rules})
+    counts = ", ".join(f"count(*) FILTER (WHERE {predicate})" for predicate in predicates)
+    row = (
+        connection.execute(f"SELECT {counts} FROM resolved.{quote_name(table.name)} AS t").fetchone() if counts else ()
+    )
+    return dict(zip(predicates, row or (), strict=True))
+
+
+def write_rows(
+    connection: duckdb.DuckDBPyConnection, table: Table, accepted: Path, set_apart: Path, noticed: Path
+) -> None:
+    """Write the table's accepted and quarantined rows, and which rows of either break a notice.
+
+    All keep the order of the resolved file, which is total. ``accepted.<table>`` is what rules of children read.
     """
     name = quote_name(table.name)
     columns = ", ".join(f"t.{quote_name(column)}" for column in table.stored_columns if column != "record_action")
@@ -103,6 +174,13 @@ def write_rows(connection: duckdb.DuckDBPyConnection, table: Table, accepted: Pa
         f"SELECT {columns}, q.rules, coalesce(t.restates, false) AS contested "
         f"FROM resolved.{name} AS t JOIN quarantine.{name} AS q USING (file_row_number) ORDER BY t.file_row_number",
         set_apart / f"{table.name}.parquet",
+    )
+    lineage = ", ".join(f"t.{column}" for column in LINEAGE_COLUMNS if column not in NOT_OF_A_NOTICE)
+    write_parquet(
+        connection,
+        f"SELECT {lineage}, n.rules "
+        f"FROM resolved.{name} AS t JOIN notice.{name} AS n USING (file_row_number) ORDER BY t.file_row_number",
+        noticed / f"{table.name}.parquet",
     )
     connection.execute(f"CREATE VIEW accepted.{name} AS SELECT * FROM read_parquet({quote_text(good)})")
 

@@ -6,11 +6,18 @@ that is true for the rows that break it (``rows``), with these names in reach:
 
 - ``t``: the row;
 - ``resolved.<table>``: rows in force; ``accepted.<table>``: accepted rows, of tables validated earlier;
-- ``reference.instrument``: ``expectations/instruments.csv``.
+- ``derived.answers``: one row an answered questionnaire: ``assessment_id``, ``answered`` (items with a value),
+  ``points`` (their sum) and ``fingerprint`` (equal where all answers are);
+- ``reference.<name>``: the CSV files of ``expectations/``;
+- ``threshold.<name>()``: a threshold of ``expectations/thresholds.yml``, or what the clinic has instead.
 
-``only_if_delivered`` names tables without which the rule does not apply. ``severity`` is ``critical`` where a row
-cannot be told apart or attached, so that rows of other tables fall with it, and ``warning`` where a value is
-wrong. A row that breaks any rule is quarantined.
+``applies_to`` is a predicate over the rows that the rule speaks of, all rows with a value in each of ``columns``
+unless stated: a rule that applies to no row was not checked, which is not the same as held.
+``only_if_delivered`` names tables without which the rule does not apply.
+
+``severity`` is ``critical`` where a row cannot be told apart or attached, so that rows of other tables fall with it;
+``warning`` where values contradict each other or cannot be; ``notice`` where a value is missing or strange, but
+possible. A row that breaks a critical rule or a warning is quarantined; one that breaks a notice is kept.
 """
 
 from __future__ import annotations
@@ -26,14 +33,16 @@ from pydantic import BaseModel, ConfigDict, Field
 from clinic_outcomes.contract import Contract, load_contract
 from clinic_outcomes.database import quote_name, quote_text
 from clinic_outcomes.mapping.reading import IDENTIFIER, Mistakes, read_yaml
-from clinic_outcomes.mapping.thresholds import THRESHOLDS
+from clinic_outcomes.mapping.thresholds import THRESHOLDS, network_thresholds
 from clinic_outcomes.problems import ClinicOutcomesError, Problem
 from clinic_outcomes.settings import Settings
 
 ACROSS_TABLES = "across_tables.yml"
 INSTRUMENTS = "instruments.csv"
-Severity = Literal["critical", "warning"]
+Severity = Literal["critical", "warning", "notice"]
+NOTICE = "notice"
 _ACCEPTED_TABLE = re.compile(r"\baccepted\.([a-z_]+)")
+_THRESHOLD = re.compile(r"\bthreshold\.([a-z_]+)\(\)")
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +57,22 @@ class Rule:
     expectation: str | None = None
     arguments: Mapping[str, Any] = field(default_factory=dict)
     rows: str | None = None
+    applies_to: str | None = None
     only_if_delivered: tuple[str, ...] = ()
+
+    @property
+    def quarantines(self) -> bool:
+        """Whether a row that breaks the rule is set apart."""
+        return self.severity != NOTICE
+
+    @property
+    def speaks_of(self) -> str:
+        """SQL predicate over a row ``t`` of the table, true for the rows that the rule can say anything about."""
+        if self.applies_to is not None:
+            return self.applies_to
+        if self.expectation == "expect_column_values_to_not_be_null":
+            return "true"
+        return " AND ".join(f"t.{quote_name(column)} IS NOT NULL" for column in self.columns)
 
     @property
     def broken_by(self) -> str:
@@ -67,6 +91,7 @@ class _RuleEntry(BaseModel):
     expectation: str | None = None
     arguments: dict[str, Any] = {}
     rows: str | None = None
+    applies_to: str | None = None
     only_if_delivered: tuple[str, ...] = ()
     severity: Severity
     advice: str = Field(min_length=1)
@@ -82,10 +107,13 @@ def load_rules(settings: Settings) -> tuple[Rule, ...]:
     """All rules, by table in the contract's order and then by name. ``ClinicOutcomesError`` lists every mistake."""
     contract = load_contract()
     mistakes = Mistakes()
+    thresholds = network_thresholds(settings)
     found: dict[tuple[str, str], Rule] = {}
     for path, table in _rule_files(contract, settings.expectations):
         content = read_yaml(path, _RuleFile, mistakes)
         for entry in content.rules if content else ():
+            for name in sorted(set(_THRESHOLD.findall(f"{entry.rows} {entry.applies_to}")) - set(thresholds)):
+                mistakes.add(path, f"there is no threshold {name}", column=entry.rule)
             rule = _checked(entry, table or entry.table, contract, path, mistakes)
             if rule and (rule.table, rule.rule) in found:
                 mistakes.add(path, f"table {rule.table} has two rules of this name", column=rule.rule)
@@ -139,7 +167,7 @@ def _checked(entry: _RuleEntry, table: str | None, contract: Contract, path: Pat
     if entry.expectation is not None and entry.expectation not in _BROKEN_BY:
         wrong.append(f"expectation must be one of {', '.join(sorted(_BROKEN_BY))}, or give rows")
     earlier = list(contract.tables)[: list(contract.tables).index(table)]
-    for other in sorted(set(_ACCEPTED_TABLE.findall(entry.rows or "")) - set(earlier)):
+    for other in sorted(set(_ACCEPTED_TABLE.findall(f"{entry.rows} {entry.applies_to}")) - set(earlier)):
         wrong.append(f"accepted.{other} is not validated before {table}")
     for message in wrong:
         mistakes.add(path, message, column=entry.rule)

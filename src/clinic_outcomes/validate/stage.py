@@ -2,8 +2,9 @@
 
 Great Expectations says which rules hold; for those that do not, the rule's own SQL finds every row that breaks it.
 Children are judged against accepted parents, so that whatever hangs on a quarantined row is quarantined with it.
-The state's folder gets ``accepted/``, ``quarantined/`` and ``data_docs/`` (Great Expectations' pages, without any
-value), and ``validate.json`` last: a state without it is unfinished, and done again from the start.
+The state's folder gets ``accepted/``, ``quarantined/``, ``notices/`` (which rows break a rule that lets them stay)
+and ``data_docs/`` (Great Expectations' pages, without any value), and ``validate.json`` last: a state without it is
+unfinished, and done again from the start.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from clinic_outcomes.records import ResolveRecord, RowAccount, RuleCount, Valida
 from clinic_outcomes.resolve import resolve
 from clinic_outcomes.settings import Settings
 from clinic_outcomes.validate import quarantine
-from clinic_outcomes.validate.rules import INSTRUMENTS, load_rules
+from clinic_outcomes.validate.rules import Rule, load_rules
 
 
 def validate(clinic_id: str, settings: Settings, state_id: str | None = None) -> ValidateRecord:
@@ -52,26 +53,31 @@ def _validate_state(clinic_id: str, folder: Path, settings: Settings) -> Validat
 
     resolved = ledger.read(folder / "resolved" / "resolve.json", ResolveRecord)
     rules = load_rules(settings)
+    order = list(load_contract().tables)
     counts: list[RuleCount] = []
     results = []
     quarantined: Counter[tuple[str, str, str]] = Counter()
     with (
         atomic_folder(folder / "accepted") as accepted,
         atomic_folder(folder / "quarantined") as set_apart,
+        atomic_folder(folder / "notices") as noticed,
         atomic_folder(folder / "data_docs") as data_docs,
         _database(clinic_id, settings) as connection,
         closing(Expectations(connection)) as expectations,
     ):
-        delivered = quarantine.open_state(connection, folder / "resolved", settings.expectations / INSTRUMENTS)
+        thresholds = {threshold.name: threshold.value for threshold in resolved.thresholds}
+        delivered = quarantine.open_state(connection, folder / "resolved", settings.expectations, thresholds)
         for table in load_contract().tables.values():
             if table.name not in delivered:
                 continue
-            applicable = [r for r in rules if r.table == table.name and delivered.issuperset(r.only_if_delivered)]
+            of_table = [rule for rule in rules if rule.table == table.name]
+            applicable = [rule for rule in of_table if delivered.issuperset(rule.only_if_delivered)]
             result = expectations.evaluate(clinic_id, table.name, applicable)
             results.append(result)
             broken = broken_rules(applicable, result)
             counts += quarantine.find_rows(connection, clinic_id, table, applicable, broken)
-            quarantine.write_rows(connection, table, accepted, set_apart)
+            counts += [_not_applicable(rule) for rule in of_table if rule not in applicable]
+            quarantine.write_rows(connection, table, accepted, set_apart, noticed)
             quarantined.update(quarantine.count_rows(connection, table))
         write_data_docs(clinic_id, results, data_docs)
     return ValidateRecord(
@@ -79,7 +85,14 @@ def _validate_state(clinic_id: str, folder: Path, settings: Settings) -> Validat
         state_id=folder.name,
         deliveries=resolved.deliveries,
         account=_account(resolved.account, quarantined),
-        rules=tuple(counts),
+        rules=tuple(sorted(counts, key=lambda count: (order.index(count.table), count.rule))),
+    )
+
+
+def _not_applicable(rule: Rule) -> RuleCount:
+    """The count of a rule that compares with a table which the clinic never delivered."""
+    return RuleCount(
+        rule=rule.rule, table=rule.table, column=rule.columns[0], severity=rule.severity, checked=0, rows=0
     )
 
 
