@@ -5,6 +5,7 @@ name, and where each row stands. What the values mean is none of its business. T
 the reader among the system's formats; ``sources`` makes of what readers give the sources of the mapping.
 """
 
+from clinic_outcomes.formats.inverse import base_rows
 from clinic_outcomes.formats.leftover import Leftover
 from clinic_outcomes.formats.readers import (
     check_file,
@@ -13,6 +14,7 @@ from clinic_outcomes.formats.readers import (
     read_header,
     read_rows_sql,
     sources_of,
+    write_file,
 )
 from clinic_outcomes.formats.sources import PLACE, SourceRows, delivered_sources, source_rows
 
@@ -20,6 +22,7 @@ __all__ = [
     "PLACE",
     "Leftover",
     "SourceRows",
+    "base_rows",
     "check_file",
     "content_sha256",
     "delivered_sources",
@@ -28,4 +31,5 @@ __all__ = [
     "read_rows_sql",
     "source_rows",
     "sources_of",
+    "write_file",
 ]

@@ -6,6 +6,7 @@ import codecs
 import csv
 import io
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import duckdb
@@ -80,6 +81,15 @@ def read_rows_sql(
 def leftovers(connection: duckdb.DuckDBPyConnection, path: Path, system: System) -> tuple[Leftover, ...]:
     """Nothing: a CSV file has no other place than its cells."""
     return ()
+
+
+def write_file(connection: duckdb.DuckDBPyConnection, path: Path, system: System, rows: Mapping[str, str]) -> int:
+    """Write the rows of one base source in the system's dialect; their number."""
+    (sql,) = rows.values()
+    delimiter, mark = quote_text(system.csv.delimiter), quote_text(system.csv.quote)
+    options = f"FORMAT csv, HEADER true, DELIMITER {delimiter}, QUOTE {mark}, ESCAPE {mark}, NULLSTR ''"
+    written = connection.execute(f"COPY (FROM {sql}) TO {quote_text(path)} ({options})").fetchone()
+    return int(written[0]) if written else 0
 
 
 def numbered_rows(path: Path, system: System, header: tuple[str, ...]) -> str:

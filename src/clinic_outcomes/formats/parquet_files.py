@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import duckdb
 
-from clinic_outcomes.database import quote_name, quote_path, quote_text
+from clinic_outcomes.database import quote_name, quote_path, quote_text, text_list, write_parquet
 from clinic_outcomes.formats.csv_files import SOURCE_FILE, SOURCE_ITEM, SOURCE_LINE
 from clinic_outcomes.formats.leftover import Leftover
 from clinic_outcomes.mapping import System
@@ -16,6 +17,9 @@ from clinic_outcomes.settings import Settings
 
 _NUMBER = re.compile(r"(?:U?(?:TINY|SMALL|BIG|HUGE)?INT(?:EGER)?|FLOAT|DOUBLE|DECIMAL\(.*\))")
 _TEXT = re.compile(r"VARCHAR|BOOLEAN|DATE|TIME.*|UUID|ENUM\(.*\)")
+_WHOLE = "-?(?:0|[1-9][0-9]{0,17})"
+_DECIMAL = "-?(?:0|[1-9][0-9]{0,11})(?:[.][0-9]{1,6})?"
+"""Texts of numbers that a type of numbers gives back as the same number, with a point before the decimals."""
 _WRITER = r"[A-Za-z][A-Za-z .-]{0,40}(?: version)? v?\d[\w.+-]{0,30}(?: \((?:build )?[\w.+-]{0,60}\))?"
 """What programs that write Parquet call themselves: a name, a version, a build."""
 
@@ -63,6 +67,49 @@ def leftovers(connection: duckdb.DuckDBPyConnection, path: Path, system: System)
     if writer and not writer[0]:
         found.append(Leftover("metadata_present", "the name of the program that wrote the file"))
     return tuple(found)
+
+
+def write_file(connection: duckdb.DuckDBPyConnection, path: Path, system: System, rows: Mapping[str, str]) -> int:
+    """Write the rows of one base source; their number.
+
+    A column of which every text is a plain number has a type of numbers, and what stands for no value is NULL.
+    """
+    (sql,) = rows.values()
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE written_rows AS FROM {sql}")
+    names = [str(name) for name, *_ in connection.execute("DESCRIBE written_rows").fetchall()]
+    types = ", ".join(_sql_type(_number_text(name, system)) for name in names)
+    found = connection.execute(f"SELECT count(*), {types} FROM written_rows").fetchone()
+    count, *sql_types = found or (0,)
+    values = ", ".join(
+        f"{_number_text(name, system)}::{sql_type} AS {quote_name(name)}"
+        if sql_type
+        else f"{_given_text(name, system)} AS {quote_name(name)}"
+        for name, sql_type in zip(names, sql_types, strict=True)
+    )
+    write_parquet(connection, f"SELECT {values} FROM written_rows", path)
+    connection.execute("DROP TABLE written_rows")
+    return int(count)
+
+
+def _given_text(name: str, system: System) -> str:
+    """NULL where a text says that there is no value."""
+    text = quote_name(name)
+    return f"CASE WHEN NOT list_contains({text_list(system.missing)}, trim({text})) THEN {text} END"
+
+
+def _number_text(name: str, system: System) -> str:
+    """The text with a point before the decimals."""
+    text = _given_text(name, system)
+    return text if system.decimal_separator == "." else f"replace({text}, {quote_text(system.decimal_separator)}, '.')"
+
+
+def _sql_type(text: str) -> str:
+    """SQL of a column's type; NULL for text, and for a column without a value."""
+    return (
+        f"CASE WHEN bool_and(regexp_full_match({text}, {quote_text(_WHOLE)})) THEN 'BIGINT' "
+        f"WHEN bool_and(regexp_full_match({text}, {quote_text(_DECIMAL)})) "
+        f"THEN 'DECIMAL(18,' || max(length(split_part({text}, '.', 2))) || ')' END"
+    )
 
 
 def _columns(connection: duckdb.DuckDBPyConnection, path: Path) -> dict[str, str]:

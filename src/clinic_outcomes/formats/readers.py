@@ -41,6 +41,11 @@ class Reader(Protocol):
     def leftovers(self, connection: duckdb.DuckDBPyConnection, path: Path, system: System) -> tuple[Leftover, ...]:
         """What the file holds beside the cells of its sources."""
 
+    def write_file(
+        self, connection: duckdb.DuckDBPyConnection, path: Path, system: System, rows: Mapping[str, str]
+    ) -> int:
+        """Write a file of base sources; its records."""
+
 
 _READERS: Mapping[str, Reader] = MappingProxyType(
     {"csv": csv_files, "parquet": parquet_files, "redcap": redcap_files}
@@ -96,6 +101,16 @@ def read_rows_sql(
 def leftovers(connection: duckdb.DuckDBPyConnection, path: Path, system: System) -> tuple[Leftover, ...]:
     """Everything in a file that is no cell of a source of its system; the gate refuses a file that has any."""
     return _reader(path, system).leftovers(connection, path, system)
+
+
+def write_file(connection: duckdb.DuckDBPyConnection, path: Path, system: System, rows: Mapping[str, str]) -> int:
+    """Write a file that holds these base sources, in the format that its name's ending says; its records.
+
+    ``rows`` gives SQL for ``FROM`` of each: ``system.allowed_columns`` as VARCHAR, NULL where there is no value,
+    numbers with the system's decimal separator, in the order wanted. The same rows give the same bytes. The count is
+    that of ``check_file``.
+    """
+    return _reader(path, system).write_file(connection, path, system, rows)
 
 
 def content_sha256(path: Path) -> str:

@@ -92,6 +92,11 @@ def code_positions(table: str, column: str) -> Mapping[str, int]:
     return {code: place for place, code in enumerate(contract.codes(contract.tables[table].column(column)))}
 
 
+def local_codes(codes: Mapping[str, str]) -> tuple[str, ...]:
+    """A clinic's own codes in order, given a code set of its mapping; a value is a position in them."""
+    return tuple(sorted(set(codes.values())))
+
+
 def draw_codes(rng: np.random.Generator, table: str, column: str, weights: Mapping[str, float], count: int) -> Integers:
     """Codes of a column drawn by weight; the weights need not add up to 1."""
     positions = np.array([code_positions(table, column)[code] for code in weights], dtype=np.int32)

@@ -22,15 +22,14 @@ from clinic_outcomes.synthetic.columns import (
     length,
     stack,
     take,
-    where,
 )
+from clinic_outcomes.synthetic.known import LOOKUPS, as_of, is_known
+from clinic_outcomes.synthetic.plan import SOURCE, record_groups, vanishing_values
 from clinic_outcomes.synthetic.programme import Programme
 from clinic_outcomes.synthetic.treatment import MINUTE_UNITS
 from clinic_outcomes.synthetic.world import World
 
 ITEMS = "assessment_item"
-LOOKUPS = ("organisation", "site")
-"""Small tables without a person, delivered whole every time."""
 CORRECTED = {"session": "recovery_minutes", ITEMS: "item_value"}
 """Tables of which some rows are restated later, and the column that is corrected."""
 DELETABLE = ("adverse_event", "medication")
@@ -119,62 +118,22 @@ def make_exports(
     delivery that the gate must refuse.
     """
     plants = _choose(rng, world, system, periods, mistakes, plant)
-    first = _as_of(world, periods[0].last_day)
-    final = _as_of(world, periods[-1].last_day) if len(periods) > 1 else dict(first)
+    first = as_of(world, periods[0].last_day)
+    final = as_of(world, periods[-1].last_day) if len(periods) > 1 else dict(first)
     for table, positions in plants.deleted.items():
         final[table] = take(final[table], ~np.isin(final[table]["_row"], positions))
     start = _first_delivery(rng, world, first, system, programme, plants, periods[0])
     deliveries = [start]
     if len(periods) > 1:
-        deliveries.append(_delta(first, final, plants, periods[-1]))
-    in_force = dict(final)
+        deliveries.append(_delta(system, first, final, plants, periods[-1]))
+    in_force = {table: _present(system, table, rows) for table, rows in final.items()}
     if ITEMS in final:
-        in_force[ITEMS] = take(final[ITEMS], ~np.isin(final[ITEMS]["_row"], plants.out_of_range))
-    account = tuple(_account(deliveries, plants, in_force))
+        spoiled = _still_out_of_range(plants, deliveries)
+        in_force[ITEMS] = take(in_force[ITEMS], ~np.isin(in_force[ITEMS]["_row"], spoiled))
+    account = tuple(_account(system, deliveries, plants))
     if refused:
         deliveries += _refused(world, len(deliveries) + 1)
     return Exports(tuple(deliveries), in_force, account)
-
-
-def _as_of(world: World, last_day: int) -> dict[str, Rows]:
-    """Every row that the clinic knows on a day of its time, with what it knows of it. ``_row`` is its position."""
-    tables = {}
-    for table, rows in world.tables.items():
-        rows = rows | {"_row": np.arange(length(rows)), "_action": np.zeros(length(rows), dtype=np.int8)}
-        if table not in LOOKUPS:
-            rows = take(rows, world.arrival[rows["_patient"]] + rows["_from"] <= last_day)
-            rows["_watched"] = last_day - world.arrival[rows["_patient"]]
-        tables[table] = rows
-    _forget(
-        tables["patient"],
-        {
-            "intake_day": ("intake_day",),
-            "off_label_consent_day": ("off_label_consent_day",),
-            "_consulted_day": ("trauma_types", "symptom_duration_band"),
-        },
-    )
-    tables["patient"]["observed_through_day"] = tables["patient"]["_watched"].astype(np.int32)
-    if "referral" in tables:
-        _forget(
-            tables["referral"],
-            {
-                "contacted_day": ("contacted_day",),
-                "consulted_day": ("consulted_day",),
-                "decided_day": ("candidacy", "candidacy_reason", "decided_day"),
-                "_closing_day": ("closing_reason",),
-            },
-        )
-    return tables
-
-
-def _forget(rows: Rows, facts: dict[str, tuple[str, ...]]) -> None:
-    """Blank the columns that become known only after the watched time: day column → columns."""
-    for day, columns in facts.items():
-        if day in rows:
-            known = rows[day] <= rows["_watched"]
-            for column in columns:
-                if column in rows:
-                    rows[column] = where(known, rows[column])
 
 
 def _choose(
@@ -187,7 +146,7 @@ def _choose(
 ) -> _Plants:
     """Choose the rows to spoil among those that the first delivery holds, each for one thing only."""
     free = {
-        table: rng.permutation(np.flatnonzero(world.arrival[rows["_patient"]] + rows["_from"] <= periods[0].last_day))
+        table: rng.permutation(np.flatnonzero(is_known(world, rows, periods[0].last_day)))
         for table, rows in world.tables.items()
         if table not in LOOKUPS
     }
@@ -196,10 +155,11 @@ def _choose(
         taken, free[table] = free[table][:mistakes], free[table][mistakes:]
         return np.sort(taken)
 
+    shared = {table for group in record_groups(system) for table in group.tables}
     deleted: dict[str, Indices] = {}
     corrected: dict[str, Indices] = {}
     if plant.corrections and len(periods) > 1:
-        deleted = {t: some(t) for t in DELETABLE if t in free and _can_delete(system, t)}
+        deleted = {t: some(t) for t in DELETABLE if t in free and t not in shared and _can_delete(system, t)}
         corrected = {t: some(t) for t, column in CORRECTED.items() if column in world.tables.get(t, {})}
     if not plant.defects:
         return _Plants(deleted, corrected)
@@ -212,9 +172,10 @@ def _choose(
     return _Plants(
         deleted,
         corrected,
-        repeated={table: some(table) for table in ("adverse_event", ITEMS) if table in free},
+        # A row that shares its record with others is never alone: neither given twice nor of nothing.
+        repeated={table: some(table) for table in ("adverse_event", ITEMS) if table in free and table not in shared},
         out_of_range=some(ITEMS) if ITEMS in free else np.zeros(0, dtype=np.int64),
-        orphans=min(mistakes, len(free[ITEMS])) if ITEMS in free else 0,
+        orphans=min(mistakes, len(free[ITEMS])) if ITEMS in free and ITEMS not in shared else 0,
         unmapped=unmapped,
     )
 
@@ -278,20 +239,40 @@ def _with_mistake(table: str, rows: Rows, positions: Indices) -> Rows:
     return rows | {column: np.where(spoiled, mistaken, rows[column]).astype(np.int32)}
 
 
-def _delta(first: dict[str, Rows], final: dict[str, Rows], plants: _Plants, period: Period) -> Delivery:
-    """Rows that are new or changed since the first delivery, and deletions."""
+def _present(system: System, table: str, rows: Rows) -> Rows:
+    """Rows that a reader finds: without those that are a cell of a wider record, and have no value."""
+    for place, name in vanishing_values(system, table).items():
+        if name in rows:
+            absent = (rows[name] == MISSING) & (rows["_action"] == 0)
+            rows = take(rows, ~(absent & (rows[SOURCE] == place)) if SOURCE in rows else ~absent)
+    return rows
+
+
+def _delta(system: System, first: dict[str, Rows], final: dict[str, Rows], plants: _Plants, period: Period) -> Delivery:
+    """Rows that are new or changed since the first delivery, all that share a record with them, and deletions."""
+    changed = {table: _new_or_changed(table, first[table], rows, plants) for table, rows in final.items()}
+    for group in record_groups(system):
+        members = [table for table in group.tables if table in final]
+        touched = np.unique(np.concatenate([final[table][group.key][changed[table]] for table in members]))
+        for table in members:
+            changed[table] |= np.isin(final[table][group.key], touched)
     tables = {}
     for table, rows in final.items():
         before = first[table]
-        chosen = ~np.isin(rows["_row"], before["_row"]) | np.isin(rows["_row"], plants.corrected.get(table, []))
-        if table in (*LOOKUPS, "patient"):
-            chosen[:] = True
-        elif table == "referral":
-            chosen |= _changed(before, rows)
         deleted = take(before, np.isin(before["_row"], plants.deleted.get(table, [])))
         deleted["_action"] = np.ones(length(deleted), dtype=np.int8)
-        tables[table] = stack([take(rows, chosen), deleted])
+        tables[table] = stack([take(rows, changed[table]), deleted])
     return Delivery(sequence=2, kind="delta", reporting_period=period.name, tables=tables)
+
+
+def _new_or_changed(table: str, before: Rows, rows: Rows, plants: _Plants) -> Mask:
+    """Rows that a delta must say, each for itself."""
+    chosen: Mask = ~np.isin(rows["_row"], before["_row"]) | np.isin(rows["_row"], plants.corrected.get(table, []))
+    if table in (*LOOKUPS, "patient"):
+        chosen[:] = True
+    elif table == "referral":
+        chosen |= _changed(before, rows)
+    return chosen
 
 
 def _changed(before: Rows, after: Rows) -> Mask:
@@ -310,7 +291,7 @@ def _changed(before: Rows, after: Rows) -> Mask:
 
 def _refused(world: World, sequence: int) -> list[Delivery]:
     """A delivery of which a column of days holds calendar dates; none where no column has a day yet."""
-    known = _as_of(world, PERIODS[-1].last_day)
+    known = as_of(world, PERIODS[-1].last_day)
     for table, column in DATE_COLUMNS:
         if column not in known.get(table, {}):
             continue
@@ -322,19 +303,21 @@ def _refused(world: World, sequence: int) -> list[Delivery]:
     return []
 
 
-def _account(deliveries: list[Delivery], plants: _Plants, in_force: dict[str, Rows]) -> list[RowAccount]:
+def _account(system: System, deliveries: list[Delivery], plants: _Plants) -> list[RowAccount]:
     """The account that the pipeline must come to, delivery and table. File names are the writer's: left empty."""
     account = []
+    quarantined = len(_still_out_of_range(plants, deliveries)) + plants.orphans
+    told = [{table: _present(system, table, rows) for table, rows in d.tables.items()} for d in deliveries]
     for place, delivery in enumerate(deliveries):
-        later = deliveries[place + 1] if place + 1 < len(deliveries) else None
-        for table, rows in delivery.tables.items():
+        later = told[place + 1] if place + 1 < len(told) else None
+        for table, rows in told[place].items():
             action = rows["_action"]
-            restated = length(rows) and later and np.isin(later.tables[table]["_row"], rows["_row"])
-            after = later.tables[table]["_action"] if later else action
+            restated = np.isin(later[table]["_row"], rows["_row"]) if later else np.zeros(length(rows), dtype=np.bool_)
+            after = later[table]["_action"] if later else action
             parts = {
-                "quarantined": (len(plants.out_of_range) + plants.orphans) if place == 0 and table == ITEMS else 0,
-                "superseded": int((restated & (after == 0)).sum()) if later and length(rows) else 0,
-                "deleted": int((restated & (after == 1)).sum()) if later and length(rows) else 0,
+                "quarantined": quarantined if place == 0 and table == ITEMS else 0,
+                "superseded": int((restated & (after == 0)).sum()),
+                "deleted": int((restated & (after == 1)).sum()),
                 "duplicate": len(plants.repeated.get(table, [])) if place == 0 else 0,
                 "tombstone": int((action == 1).sum()),
             }
@@ -349,3 +332,9 @@ def _account(deliveries: list[Delivery], plants: _Plants, in_force: dict[str, Ro
                 )
             )
     return account
+
+
+def _still_out_of_range(plants: _Plants, deliveries: list[Delivery]) -> Indices:
+    """Answers planted out of range that no later delivery gives again, with their record and as they should be."""
+    later = [delivery.tables[ITEMS]["_row"] for delivery in deliveries[1:] if ITEMS in delivery.tables]
+    return plants.out_of_range[~np.isin(plants.out_of_range, np.concatenate([np.zeros(0, dtype=np.int64), *later]))]

@@ -70,8 +70,9 @@ def generate(
     """Write deliveries of each clinic to ``out/<clinic>/<delivery>/`` and the truth to ``truth`` (beside ``out``).
 
     ``patients`` people are referred, in all clinics together. The same arguments give the same bytes; a folder that
-    holds another delivery already is left alone and ``ClinicOutcomesError`` raised. Clinics take turns in having two
-    deliveries or one; the first also drops one with calendar dates, which must be refused. ``truth.json`` holds
+    holds another delivery already is left alone and ``ClinicOutcomesError`` raised. Clinics of a system take turns in
+    having two deliveries or one; the first that exports CSV also drops one with calendar dates, which must be refused.
+    ``truth.json`` holds
     the counts a clinic and what was planted; ``<clinic>/<table>.parquet`` the rows in force. ``workers`` clinics are
     written at a time, each in a process of its own.
     """
@@ -81,12 +82,14 @@ def generate(
     # One stream a clinic, and one for tokens of people who are seen in two clinics.
     streams = [np.random.Generator(np.random.PCG64(s)) for s in np.random.SeedSequence(seed).spawn(len(chosen) + 1)]
     shared_tokens = _shared_tokens(streams[-1], chosen, patients)
+    refused = next((clinic for clinic in chosen if clinic.format == "csv"), chosen[0])
     jobs = [
         _Job(
             stream=streams[place],
             clinic=clinic,
             programme=programmes[clinic.system.name],
-            place=place,
+            has_delta=[c.system.name for c in chosen[:place]].count(clinic.system.name) % 2 == 0,
+            is_refused=clinic is refused,
             patients=shares[place],
             shared_tokens=shared_tokens,
             plant=plant,
@@ -113,7 +116,8 @@ class _Job:
     stream: np.random.Generator
     clinic: Clinic
     programme: Programme
-    place: int
+    has_delta: bool
+    is_refused: bool
     patients: int
     shared_tokens: Keys
     plant: Plant
@@ -194,17 +198,26 @@ def _shared_tokens(rng: np.random.Generator, clinics: Sequence[Clinic], patients
 def _exports(job: _Job) -> Exports:
     population: Population = load_population()
     system, last_day = job.clinic.system, PERIODS[-1].last_day
-    world = draw_world(job.stream, system, job.programme, population, job.patients, last_day, job.shared_tokens)
+    world = draw_world(
+        job.stream,
+        system,
+        job.programme,
+        population,
+        job.patients,
+        last_day,
+        job.shared_tokens,
+        job.clinic.clinic_id,
+    )
     shape(world, system)
     return make_exports(
         job.stream,
         world,
         system,
         job.programme,
-        periods=PERIODS if job.place % 2 == 0 else PERIODS[-1:],
+        periods=PERIODS if job.has_delta else PERIODS[-1:],
         mistakes=job.mistakes,
         plant=job.plant,
-        refused=job.plant.refused_delivery and job.place == 0,
+        refused=job.plant.refused_delivery and job.is_refused,
     )
 
 

@@ -88,9 +88,11 @@ class Protocol(_Part):
     """A treatment protocol: its sessions in order, by kind, and what comes of it.
 
     ``benefit`` scales the mean fall of every questionnaire; ``dropout_share`` is the share lost after each session.
+    ``trial_arm`` is the arm of a trial, as the system's codes call it.
     """
 
     protocol: str
+    trial_arm: str | None = None
     share: float = Field(gt=0)
     sessions: tuple[str, ...] = Field(min_length=1)
     days_between: Range
@@ -131,10 +133,22 @@ class Questionnaire(_Part):
     visits: tuple[Visit, ...]
 
 
+class Ownership(_Part):
+    """What becomes of the organisation that the clinics belong to, in days of the clinics' time.
+
+    From ``sold_on_day`` a second organisation owns all sites. A clinic of ``closes_on_day`` gives nothing from that
+    day on: whoever is in treatment is censored.
+    """
+
+    sold_on_day: int | None = None
+    closes_on_day: dict[str, int] = {}
+
+
 class Programme(_Part):
     """All of a ``synthetic.yml``."""
 
     description: str = ""
+    ownership: Ownership = Ownership()
     session_kinds: dict[str, SessionKind]
     protocols: tuple[Protocol, ...] = Field(min_length=1)
     questionnaires: tuple[Questionnaire, ...] = ()

@@ -6,10 +6,11 @@ import math
 
 import numpy as np
 
-from clinic_outcomes.contract import Column
+from clinic_outcomes.contract import LOCAL_CODES, Column
 from clinic_outcomes.mapping import ColumnMapping, System
 from clinic_outcomes.problems import ClinicOutcomesError
-from clinic_outcomes.synthetic.columns import MISSING, Integers, Rows, code_positions, length
+from clinic_outcomes.synthetic.columns import MISSING, NO_KEY, Integers, Mask, Rows, code_positions, length
+from clinic_outcomes.synthetic.plan import TableSource, of_source, route, table_sources
 from clinic_outcomes.synthetic.world import World
 
 DELIVERED_DECIMALS = 2
@@ -28,30 +29,39 @@ def shape(world: World, system: System) -> None:
     """Reduce a clinic's tables to what its system delivers, so that the truth is what a reader can know.
 
     Numbers in another unit move to the nearest one that the delivered unit writes exactly. Columns of a constant
-    take it. ``ClinicOutcomesError`` where a table comes from several sources or shares one.
+    take it. ``ClinicOutcomesError`` where no source can say what the programme asks for.
     """
-    by_table: dict[str, dict[str, ColumnMapping]] = {}
-    for mapping in system.columns:
-        if mapping.table:
-            if len(mapping.source_columns) > 1 or len(system.tables(mapping.source)) > 1:
-                raise ClinicOutcomesError(
-                    f"system {system.name}: source {mapping.source} feeds several tables or joins keys; "
-                    "such a system cannot be generated"
-                )
-            by_table.setdefault(mapping.table, {}).setdefault(mapping.target.name if mapping.target else "", mapping)
+    by_table = table_sources(system)
     for table in list(world.tables):
         if table not in by_table:
             del world.tables[table]
             continue
-        rows, mapped = world.tables[table], by_table[table]
-        if table == "patient" and grid_step(mapped.get(WATCHED) or mapped["patient_id"]) != 1:
+        rows, sources = world.tables[table], by_table[table]
+        route(table, rows, sources, system, world.tables)
+        watched = next((own.mapped[WATCHED] for own in sources if WATCHED in own.mapped), None)
+        if table == "patient" and watched and grid_step(watched) != 1:
             raise ClinicOutcomesError(f"system {system.name}: {WATCHED} must be in days to be generated")
+        mapped = {name for own in sources for name in own.mapped}
         for name in [name for name in rows if not name.startswith("_") and name not in mapped]:
             del rows[name]
-        for name, mapping in mapped.items():
-            if mapping.target and name in rows:
-                rows[name] = _fit(rows, mapping, mapping.target, system)
-        _fill_constants(rows, table, mapped)
+        for place, own in enumerate(sources):
+            _shape_source(rows, own, of_source(rows, sources, place), len(sources) > 1, system)
+
+
+def _shape_source(rows: Rows, source: TableSource, chosen: Mask, is_one_of_several: bool, system: System) -> None:
+    """Bring the rows that a source says into what it can say."""
+    if is_one_of_several:
+        for name in [name for name in rows if not name.startswith("_") and name not in source.mapped]:
+            nothing = NO_KEY if rows[name].dtype == np.uint64 else MISSING
+            rows[name] = np.where(chosen, nothing, rows[name]).astype(rows[name].dtype)
+    for name, mapping in source.mapped.items():
+        if mapping.target and mapping.constant is not None:
+            constant = _constant(mapping, mapping.target)
+            before = rows.get(name, np.full(length(rows), MISSING, dtype=np.int32))
+            rows[name] = np.where(chosen, constant, before).astype(np.int32)
+        elif mapping.target and name in rows:
+            fitted = _fit(rows, mapping, mapping.target, system)
+            rows[name] = np.where(chosen, fitted, rows[name]) if is_one_of_several else fitted
 
 
 def _fit(rows: Rows, mapping: ColumnMapping, column: Column, system: System) -> Integers:
@@ -81,10 +91,9 @@ def more_decimals(mapping: ColumnMapping) -> int:
     return max(DELIVERED_DECIMALS - decimals(mapping.target), 0)
 
 
-def _fill_constants(rows: Rows, table: str, mapped: dict[str, ColumnMapping]) -> None:
-    for name, mapping in mapped.items():
-        if mapping.constant is None or mapping.target is None:
-            continue
-        if not mapping.target.code_list or mapping.target.multiple:
-            raise ClinicOutcomesError(f"constant of {table}.{name} is no code; such a system cannot be generated")
-        rows[name] = np.full(length(rows), code_positions(table, name)[mapping.constant], dtype=np.int32)
+def _constant(mapping: ColumnMapping, column: Column) -> int:
+    if column.code_list in (None, LOCAL_CODES) or column.multiple:
+        raise ClinicOutcomesError(
+            f"constant of {column.table}.{column.name} is no code; such a system cannot be generated"
+        )
+    return code_positions(column.table, column.name)[mapping.constant or ""]

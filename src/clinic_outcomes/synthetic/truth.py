@@ -13,11 +13,11 @@ from typing import Any
 import duckdb
 import numpy as np
 
-from clinic_outcomes.contract import Column, load_contract
+from clinic_outcomes.contract import LOCAL_CODES, Column, load_contract
 from clinic_outcomes.database import quote_name, quote_text, write_parquet
 from clinic_outcomes.files import atomic_file
 from clinic_outcomes.mapping import System
-from clinic_outcomes.synthetic.columns import MISSING, NO_KEY, Rows, code_positions, key_space
+from clinic_outcomes.synthetic.columns import MISSING, NO_KEY, Rows, code_positions, key_space, local_codes
 from clinic_outcomes.synthetic.shaping import decimals
 
 
@@ -46,6 +46,10 @@ def _value(column: Column, rows: Rows, system: System) -> str:
     name = quote_name(column.name)
     if column.is_key:
         return f"CASE WHEN {name} <> {NO_KEY} THEN {key_space(system, column).sql(name)} END"
+    if column.code_list == LOCAL_CODES:
+        sets = sorted({m.codes for m in system.columns if m.target == column and m.codes})
+        known = local_codes(system.codes[sets[0]])
+        return f"CASE WHEN {name} <> {MISSING} THEN [{', '.join(map(quote_text, known))}][{name} + 1] END"
     if column.code_list:
         codes = code_positions(column.table, column.name)
         if column.multiple:

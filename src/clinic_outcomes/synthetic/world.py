@@ -8,7 +8,9 @@ import numpy as np
 
 from clinic_outcomes.contract import load_contract
 from clinic_outcomes.mapping import System
+from clinic_outcomes.problems import ClinicOutcomesError
 from clinic_outcomes.synthetic.columns import (
+    MISSING,
     NO_KEY,
     Indices,
     Integers,
@@ -18,6 +20,7 @@ from clinic_outcomes.synthetic.columns import (
     code_positions,
     key_space,
     length,
+    local_codes,
 )
 from clinic_outcomes.synthetic.events import draw_events
 from clinic_outcomes.synthetic.people import draw_history, draw_people
@@ -45,11 +48,13 @@ class World:
 
     Each row has ``_patient``, its position in ``patient``, and ``_from``, the person's day from which the clinic
     knows the row, save those of ``site`` and ``organisation``. ``arrival`` is each patient's day 0, counted over
-    the clinic's time.
+    the clinic's time, as are the days on which its organisation is sold and on which it closes.
     """
 
     tables: dict[str, Rows]
     arrival: Integers
+    sold_on_day: int | None = None
+    closes_on_day: int | None = None
 
 
 def draw_world(
@@ -60,9 +65,11 @@ def draw_world(
     count: int,
     last_day: int,
     shared_tokens: Keys,
+    clinic_id: str = "",
 ) -> World:
-    """Draw a clinic to which ``count`` people are referred up to ``last_day`` of its time."""
-    people = draw_people(rng, count, last_day, population)
+    """Draw a clinic to which ``count`` people are referred up to ``last_day`` of its time, or until it closes."""
+    sold_on_day, closes_on_day = programme.ownership.sold_on_day, programme.ownership.closes_on_day.get(clinic_id)
+    people = draw_people(rng, count, last_day if closes_on_day is None else min(last_day, closes_on_day), population)
     tables: dict[str, Rows] = {"patient": people.patient, "referral": people.referral}
     tables |= draw_history(rng, people, population)
     treatment = draw_treatment(rng, people, programme, population)
@@ -72,28 +79,35 @@ def draw_world(
         answers = draw_questionnaires(rng, people, treatment, programme, population)
         tables |= {"assessment": answers.assessment, "assessment_item": answers.assessment_item}
         tables["escalation"] = answers.escalation
-    tables |= _sites(rng, tables["session"], people.arrival, count)
+    tables |= _sites(rng, tables["session"], people.arrival, count, sold_on_day)
     for table in ("patient", "referral"):
         tables[table]["_patient"] = np.arange(count)
     _set_first_days(tables)
     _set_service_periods(tables, people.arrival)
     _draw_keys(rng, system, tables, shared_tokens, population)
-    return World(tables, people.arrival)
+    _set_trial_arms(tables["course"], system, programme)
+    return World(tables, people.arrival, sold_on_day, closes_on_day)
 
 
-def _sites(rng: np.random.Generator, session: Rows, arrival: Integers, people: int) -> dict[str, Rows]:
-    """Sites and their owners. The last of several sites changes hands: sessions name the owner of their time."""
+def _sites(
+    rng: np.random.Generator, session: Rows, arrival: Integers, people: int, sold_on_day: int | None
+) -> dict[str, Rows]:
+    """Sites and their owners; sessions name the owner of their time.
+
+    All sites change hands on the day on which their organisation is sold; where it is not, the last of several does.
+    """
     count = int(min(MOST_SITES, 1 + people // PEOPLE_A_SITE))
-    owners = 2 if count > 1 else 1
+    owners = 2 if count > 1 or sold_on_day is not None else 1
     home = rng.integers(1, count, len(arrival), endpoint=True)
     site = home[session["_patient"]]
-    acquired_on = int(arrival.max(initial=0)) * 2 // 3
+    acquired_on = int(arrival.max(initial=0)) * 2 // 3 if sold_on_day is None else sold_on_day
     later = arrival[session["_patient"]] + session["session_day"] >= acquired_on
+    sold = site == count if sold_on_day is None else np.ones(len(site), dtype=np.bool_)
     session["site_id"] = site.astype(np.uint64)
-    session["organisation_id"] = np.where((site == count) & later, owners, 1).astype(np.uint64)
+    session["organisation_id"] = np.where(sold & later, owners, 1).astype(np.uint64)
     status = code_positions("site", "site_status")
     site_status = np.full(count, status["operating"], dtype=np.int32)
-    if owners > 1:
+    if owners > 1 and sold_on_day is None:
         site_status[-1] = status["acquired"]
     numbers = np.arange(1, count + 1)
     return {
@@ -107,6 +121,20 @@ def _sites(rng: np.random.Generator, session: Rows, arrival: Integers, people: i
             "site_status": site_status,
         },
     }
+
+
+def _set_trial_arms(course: Rows, system: System, programme: Programme) -> None:
+    """The arm of a trial that each course belongs to, as its clinics call it."""
+    column = load_contract().tables["course"].column("trial_arm")
+    sets = [mapping.codes for mapping in system.columns if mapping.target == column and mapping.codes]
+    if not sets:
+        return
+    arms = local_codes(system.codes[sets[0]])
+    unknown = sorted({p.trial_arm for p in programme.protocols if p.trial_arm} - set(arms))
+    if unknown:
+        raise ClinicOutcomesError(f"system {system.name}: no such trial arm in codes.csv: {', '.join(unknown)}")
+    places = [arms.index(p.trial_arm) if p.trial_arm else MISSING for p in programme.protocols]
+    course["trial_arm"] = np.array(places, dtype=np.int32)[course["_protocol"]]
 
 
 def _set_first_days(tables: dict[str, Rows]) -> None:

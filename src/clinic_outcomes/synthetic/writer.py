@@ -132,15 +132,11 @@ def _source_sql(system: System, source: str, parts: Sequence[Part]) -> str:
         nothing = ", ".join(f"NULL::VARCHAR AS {quote_name(name)}" for name in columns)
         return f"(SELECT {nothing} WHERE false)"
     part = merge(parts, key_columns(system), f"system {system.name}: source {source}")
-    values = (
-        quote_name(name) if name in part.columns else f"NULL::VARCHAR AS {quote_name(name)}" for name in columns
-    )
+    values = (quote_name(name) if name in part.columns else f"NULL::VARCHAR AS {quote_name(name)}" for name in columns)
     return f"(SELECT {', '.join(values)} FROM {part.sql})"
 
 
-def _delivered(
-    system: System, source: str, table: str, rows: Rows, delivery: Delivery, name: str
-) -> tuple[Part, Rows]:
+def _delivered(system: System, source: str, table: str, rows: Rows, delivery: Delivery, name: str) -> tuple[Part, Rows]:
     """The delivered columns that a table's rows give a source, and the arrays that their SQL reads."""
     deletes = bool(rows["_action"].any())
     arrays: Rows = {PLACE: np.arange(length(rows)), "_action": rows["_action"]}
