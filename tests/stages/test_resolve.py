@@ -22,14 +22,16 @@ from clinic_outcomes.records import ResolveRecord, Threshold
 from clinic_outcomes.resolve import resolve, resolved_folder
 from clinic_outcomes.settings import Settings
 from tests.support.harmonised_clinic import CLINIC, admitted, column_types, rows, small_clinic
+from tests.support.keys import new_key, with_delivered_keys
+from tests.support.short_keys import ANY_KEY
 
-HEAD = """\
+HEAD = f"""\
 title: Example
 format: csv
 sources:
-  answers: {file: 'answers*.csv', required: false}
-  owners: {file: 'owners*.csv'}
-key_patterns: {assessment_id: '[A-Za-z0-9_/.-]{1,40}', patient_id: '[A-Za-z0-9_/.-]{1,40}', organisation_id: '[A-Za-z0-9_/.-]{1,40}'}
+  answers: {{file: 'answers*.csv', required: false}}
+  owners: {{file: 'owners*.csv'}}
+key_patterns: {{assessment_id: '{ANY_KEY}', patient_id: '{ANY_KEY}', organisation_id: '{ANY_KEY}'}}
 """
 COLUMNS = """\
 answers,key,assessment_item,assessment_id,,,
@@ -198,7 +200,11 @@ def settings(tmp_path: Path) -> Settings:
 
 
 def new_clinic(home: Path) -> Settings:
-    return small_clinic(home, HEAD, COLUMNS, CODES)
+    settings = small_clinic(home, HEAD, COLUMNS, CODES)
+    # One salt for all, so that the same deliveries give the same keys.
+    settings.salt_file.parent.mkdir(parents=True)
+    settings.salt_file.write_text("5a" * 32)
+    return settings
 
 
 def arrive(settings: Settings, deliveries: dict[str, dict[str, str]], names: list[str]) -> dict[str, str]:
@@ -251,12 +257,14 @@ def test_rows_in_force_are_ordered_by_key_then_line(settings: Settings) -> None:
     arrive(settings, history.deliveries, list(history.deliveries))
     record = resolve(CLINIC, settings)
     path = resolved_path(settings, record)
-    assert rows(path, "assessment_id, item_value, source_file, source_line", settings) == [
-        ("A", 4, "answers_a.csv", 2),
-        ("B", 3, "answers_a.csv", 2),
-        ("B", 2, "answers_a.csv", 3),
-        ("C", 0, "answers_b.csv", 2),
-    ]
+    found = rows(path, "assessment_id, item_value, source_file, source_line", settings)
+    expected = {
+        "A": [(4, "answers_a.csv", 2)],
+        "B": [(3, "answers_a.csv", 2), (2, "answers_a.csv", 3)],
+        "C": [(0, "answers_b.csv", 2)],
+    }
+    keys = {new_key(settings, CLINIC, "assessment_id", key): key for key in expected}
+    assert found == [(new, *row) for new, key in sorted(keys.items()) for row in expected[key]]
     stored = dict(load_contract().tables[TABLE].stored_columns)
     del stored["record_action"]
     assert list(column_types(path).items()) == [*stored.items(), ("restates", "BOOLEAN")]
@@ -307,7 +315,8 @@ def test_two_deliveries_of_one_sequence_are_both_left_out(settings: Settings) ->
     assert {ids[i] for i in record.conflicts} == {"2 delta", "2 delta other"}
     assert [ids[i] for i in record.deliveries] == ["1 full", "3 delta"]
     assert {ids[a.delivery_id] for a in record.account} == {"1 full", "3 delta"}
-    assert rows(resolved_path(settings, record), "assessment_id, item_value", settings) == [("A", 0), ("B", 3)]
+    found = rows(resolved_path(settings, record), "assessment_id, item_value", settings)
+    assert sorted(with_delivered_keys(settings, CLINIC, found, "AB")) == [("A", 0), ("B", 3)]
 
 
 def test_nothing_usable_writes_nothing(settings: Settings) -> None:

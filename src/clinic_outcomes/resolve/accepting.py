@@ -20,7 +20,9 @@ def accept(clinic_id: str, delivery_id: str, accepted_by: str, reason: str, sett
     if delivery_id not in {known.delivery_id for known in ledger.receive_records(clinic_id, settings)}:
         raise ClinicOutcomesError([_problem(clinic_id, "the clinic has no delivery of this id")])
     path = ledger.accept_path(clinic_id, delivery_id, settings)
-    if not path.is_file() and delivery_id not in {held.delivery_id for held in resolve(clinic_id, settings).held}:
+    held = {held.delivery_id for held in resolve(clinic_id, settings).held}
+    # In this order: where two persons accept at once, the second may find the delivery in use already.
+    if delivery_id not in held and not path.is_file():
         raise ClinicOutcomesError([_problem(clinic_id, f"delivery {delivery_id} is not held")])
     kept = ledger.keep(path, record)
     if kept != record:

@@ -30,6 +30,8 @@ def replaced_by(export: HarmoniseRecord, earlier: Sequence[HarmoniseRecord], set
     tables = load_contract().tables.values()
     found = {table.name: in_force(earlier, table) for table in tables if containing([export], table)}
     before = {name: records for name, records in found.items() if records}
+    if not before:
+        return ReplaceRecord(clinic_id=export.clinic_id, delivery_id=export.delivery_id)
     path = ledger.replace_path(export.clinic_id, export.delivery_id, _name(export, before), settings)
     kept = ledger.find(path, ReplaceRecord)
     if kept is not None:
