@@ -28,7 +28,8 @@ def make_system(root: Path, dictionary: Path | str, header: list[str], *, dialec
     (folder / "codes.csv").write_text("codes,source_code,code\n")
     sources = "".join(f"  {form}: {{file: data*.csv, form: {form}}}\n" for form in forms)
     (folder / "system.yml").write_text(
-        f"title: Made up\nformat: redcap\ncsv: {dialect}\nmissing: ['', '-99', NASK]\nsources:\n{sources}key_patterns: {{}}\n"
+        f"title: Made up\nformat: redcap\ncsv: {dialect}\nmissing: ['', '-99', NASK]\n"
+        f"sources:\n{sources}key_patterns: {{}}\n"
     )
     (root / "clinics" / f"{CLINIC}.yml").write_text("title: Made up\nsystem: project\n")
     return Settings(home=root / "home", systems=root / "systems", clinics=root / "clinics", threads=1)
