@@ -118,10 +118,25 @@ def run_stage(
 
     ``build_id`` holds protect and publish to one build of the marts, whatever was built since. ``prepared`` is dbt,
     started early for the stage model.
+    A clinic's receipt is written after its last stage, and after one that fails.
     Raises ``ClinicOutcomesError`` as the stage raised it. Any other exception becomes an ``UnexpectedError``
     without the text and the context of the first, unless ``settings.debug`` is set.
     """
     settings = settings or Settings.from_environment()
+    try:
+        outcome = _run_guarded(stage, clinic_id, settings, build_id, prepared)
+    except ClinicOutcomesError:
+        if clinic_id is not None:
+            _write_receipt(clinic_id, settings)
+        raise
+    if stage == CLINIC_STAGES[-1] and clinic_id is not None:
+        _write_receipt(clinic_id, settings)
+    return outcome
+
+
+def _run_guarded(
+    stage: str, clinic_id: str | None, settings: Settings, build_id: str | None, prepared: Dbt | None
+) -> StageOutcome:
     arguments = tuple(a for a in (clinic_id, settings, build_id, prepared) if a is not None)
     try:
         stage_function = getattr(importlib.import_module(f"clinic_outcomes.{stage}"), stage)
@@ -133,6 +148,17 @@ def run_stage(
             raise
         unexpected = _unexpected(error, stage, clinic_id)
     raise unexpected  # Outside the handler: the first exception must not come along as its context.
+
+
+def _write_receipt(clinic_id: str, settings: Settings) -> None:
+    """Write the clinic's receipt, whatever became of the stages: what is wrong with it stops nobody."""
+    from clinic_outcomes.receipt import write_receipt
+
+    try:
+        write_receipt(clinic_id, settings)
+    except Exception as error:
+        # Its text may hold a value.
+        logger.warning("the receipt of clinic %s could not be written: %s", clinic_id, type(error).__name__)
 
 
 def run_task(stage: str, clinic_id: str | None = None, build_id: str | None = None) -> list[str]:

@@ -112,9 +112,9 @@ def test_the_receipt_names_line_and_rule_of_everything_wrong(settings: Settings)
     places = [(f["stage"], f["file"], f["table"], f["line"], f["rows"]) for f in told["000002"]["findings"]]
     assert places == [
         ("harmonise", "people.csv", "patient", 4, 1),
-        ("validate", "people.csv", "patient", 5, 1),
-        ("validate", "people.csv", "patient", 6, 1),
+        ("validate", "people.csv", "patient", 5, 2),
     ]
+    assert told["000002"]["findings"][1]["lines"] == [5, 6]
     assert [f["column"] for f in told["000002"]["findings"]][:2] == ["sex", "patient_id"]
     (dated,) = told["000003"]["findings"]
     assert (dated["rule"], dated["column"], dated["line"]) == ("calendar_date", "intake", 2)
