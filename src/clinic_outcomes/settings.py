@@ -27,11 +27,24 @@ class Settings(BaseModel):
     salt: Path | None = Field(default=None, description="File of the secret salt; by default in the home.")
     threads: int = Field(default=2, ge=1, description="Threads of DuckDB and dbt.")
     memory_limit_mb: int = Field(default=1200, ge=256, description="Memory of DuckDB, in megabytes.")
+    largest_file_mb: int = Field(default=2000, ge=1, description="Size of a delivered file, in megabytes.")
+    largest_unpacked_mb: int = Field(default=8000, ge=1, description="What a gzip or Parquet file may hold, unpacked.")
+    largest_workbook_mb: int = Field(default=200, ge=1, description="What a workbook may hold, unpacked.")
+    largest_ratio: int = Field(default=200, ge=2, description="How many times larger a file may get when unpacked.")
+    largest_cell_kb: int = Field(default=1000, ge=1, description="Length of a cell, in thousands of bytes.")
+    largest_line_mb: int = Field(default=10, ge=1, description="Length of a line of NDJSON, in megabytes.")
+    deepest_json: int = Field(default=40, ge=1, description="Levels of lists and objects in JSON.")
+    most_files: int = Field(default=500, ge=1, description="Files in a delivery.")
+    most_archive_parts: int = Field(default=500, ge=1, description="Files in an archive, such as a workbook is.")
+    most_columns: int = Field(default=5000, ge=1, description="Columns of a file or a sheet.")
+    most_rows: int = Field(default=200_000_000, ge=1, description="Rows of a Parquet file.")
+    most_cells: int = Field(default=2_000_000, ge=1, description="Cells of a sheet, its empty ones among them.")
     debug: bool = Field(default=False, description="Show unexpected errors in full: their text may hold a value.")
 
     @classmethod
     def from_environment(cls, home: Path | None = None) -> Self:
-        """Read ``CLINIC_OUTCOMES_HOME``, ``_CLINICS``, ``_SYSTEMS``, ``_SALT_FILE``, ``_THREADS``, ``_MEMORY_LIMIT_MB``, ``_DEBUG``.
+        """Read ``CLINIC_OUTCOMES_HOME``, ``_CLINICS``, ``_SYSTEMS``, ``_SALT_FILE``, ``_THREADS``, ``_MEMORY_LIMIT_MB``,
+        ``_DEBUG`` and the limits on hostile files (``_LARGEST_FILE_MB``, ``_MOST_CELLS`` …: each as its field here).
 
         ``home`` takes precedence over the variable; the default is ``var/`` in the project.
         """
@@ -43,7 +56,7 @@ class Settings(BaseModel):
             "threads": "THREADS",
             "memory_limit_mb": "MEMORY_LIMIT_MB",
             "debug": "DEBUG",
-        }
+        } | {name: name.upper() for name in cls.model_fields if name.startswith(("largest_", "deepest_", "most_"))}
         values: dict[str, object] = {
             field: os.environ[f"CLINIC_OUTCOMES_{name}"]
             for field, name in names.items()

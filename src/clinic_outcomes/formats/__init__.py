@@ -7,13 +7,13 @@ the reader among the system's formats; ``sources`` makes of what readers give th
 
 from clinic_outcomes.formats.inverse import base_rows
 from clinic_outcomes.formats.leftover import Leftover
+from clinic_outcomes.formats.naming import sources_of
 from clinic_outcomes.formats.readers import (
     check_file,
     content_sha256,
     leftovers,
     read_header,
     read_rows_sql,
-    sources_of,
     write_file,
 )
 from clinic_outcomes.formats.sources import PLACE, SourceRows, delivered_sources, source_rows

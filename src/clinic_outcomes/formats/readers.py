@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import hashlib
 from collections.abc import Mapping
-from fnmatch import fnmatchcase
 from pathlib import Path
 from types import MappingProxyType
 from typing import Protocol
@@ -47,23 +46,7 @@ class Reader(Protocol):
         """Write a file of base sources; its records."""
 
 
-_READERS: Mapping[str, Reader] = MappingProxyType(
-    {"csv": csv_files, "parquet": parquet_files, "redcap": redcap_files}
-)
-
-
-def sources_of(file_name: str, system: System) -> tuple[str, ...]:
-    """Base sources that a file of this name holds; empty where no pattern fits. Letter case counts.
-
-    Where several patterns match, the longest wins, for it says most (``visits_extra*`` before ``visits*``).
-    """
-    stem, format_name = split_suffix(file_name, system.formats)
-    if format_name is None:
-        return ()
-    patterns = {name: split_suffix(source.file or "", system.formats)[0] for name, source in system.sources.items()}
-    matching = {name: p for name, p in patterns.items() if name in system.base_sources and fnmatchcase(stem, p)}
-    longest = max(matching.values(), key=len, default=None)
-    return tuple(name for name, pattern in matching.items() if pattern == longest)
+_READERS: Mapping[str, Reader] = MappingProxyType({"csv": csv_files, "parquet": parquet_files, "redcap": redcap_files})
 
 
 def check_file(connection: duckdb.DuckDBPyConnection, path: Path, system: System, settings: Settings) -> int:

@@ -13,7 +13,8 @@ from pathlib import Path
 import duckdb
 
 from clinic_outcomes.database import quote_name, quote_text, text_list
-from clinic_outcomes.formats.readers import read_header, read_rows_sql, sources_of
+from clinic_outcomes.formats.naming import sources_of
+from clinic_outcomes.formats.readers import read_header, read_rows_sql
 from clinic_outcomes.mapping import Join, Source, System, Unpivot
 
 PLACE = ("source_file", "source_line", "source_item")
