@@ -200,6 +200,16 @@ _DETECTORS = (
         "Export it without properties, comments and metadata.",
     ),
     Detector(
+        "element_unknown",
+        "resources have elements that the mapping does not list",
+        "Export without them; only elements that the system's elements.csv lists may be there.",
+    ),
+    Detector(
+        "element_value",
+        "elements hold other than the mapping allows",
+        "Leave them out of the export, or deliver what the system's elements.csv allows.",
+    ),
+    Detector(
         "service_period_too_fine",
         "the time of service is finer than the clinic's legal basis allows",
         "Deliver the year; a quarter only where the clinic's legal basis allows it.",

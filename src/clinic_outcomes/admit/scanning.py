@@ -10,7 +10,6 @@ import duckdb
 from clinic_outcomes.admit.detectors import RULES, VALUE_RULES, plain_text
 from clinic_outcomes.admit.header import is_a_header, is_name_like, looks_like_a_column
 from clinic_outcomes.admit.recognition import Scan, column_scans, key_scans, present_values
-from clinic_outcomes.database import quote_text
 from clinic_outcomes.formats import (
     Leftover,
     delivered_sources,
@@ -76,12 +75,12 @@ def _scan_source(
     rows = present_values(delivered.sql, header, system.missing)
     tellable = set(system.allowed_columns(source)).union(*(told.get(base, set()) for base in system.base_of(source)))
     problems = []
-    scans = [*key_scans(system, source, header), *column_scans(clinic, source, header)]
-    keys = len(key_scans(system, source, header))
+    keys = key_scans(system, source, header)
+    scans = [*keys, *column_scans(clinic, source, header)]
     for place, (scan, suspicious) in enumerate(zip(scans, _count_suspicious(connection, rows, scans), strict=True)):
         if not suspicious:
             continue
-        if place < keys:
+        if place < len(keys):
             found = [("key_format", *where) for where in _suspicious_files(connection, rows, scan)]
         else:
             found = _apply_rules(connection, rows, scan)
@@ -182,6 +181,10 @@ def _apply_rules(connection: duckdb.DuckDBPyConnection, rows: str, scan: Scan) -
     for rule, more in scan.rules.items():
         predicates.setdefault(rule, []).extend(more)
     broken = {rule: " OR ".join(f"({p})" for p in parts) for rule, parts in predicates.items()}
+    if scan.otherwise:
+        broken[scan.otherwise] = (
+            f"NOT coalesce({' OR '.join(f'({condition})' for condition in broken.values())}, false)"
+        )
     measures = ", ".join(
         f"sum(row_count) FILTER ({condition}), min(first_line) FILTER ({condition})" for condition in broken.values()
     )
@@ -205,22 +208,3 @@ def _apply_rules(connection: duckdb.DuckDBPyConnection, rows: str, scan: Scan) -
         for rule, count, line in zip(broken, found[::2], found[1::2], strict=True)
         if count
     ]
-
-
-def check_key_patterns(connection: duckdb.DuckDBPyConnection, clinic: Clinic) -> list[Problem]:
-    """Key patterns of the mapping that DuckDB cannot read: its regular expressions (RE2) lack look-around."""
-    problems = []
-    for name, pattern in sorted(clinic.system.key_patterns.items()):
-        try:
-            connection.execute(f"SELECT regexp_full_match('', {quote_text(pattern)})")
-        except duckdb.Error:
-            problems.append(
-                Problem(
-                    rule="mapping",
-                    message="the key's pattern uses what RE2 regular expressions do not have, such as look-around",
-                    advice="Correct key_patterns in system.yml or in the clinic's overrides.",
-                    clinic=clinic.clinic_id,
-                    column=name,
-                )
-            )
-    return problems

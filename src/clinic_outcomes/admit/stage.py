@@ -6,7 +6,7 @@ import duckdb
 
 from clinic_outcomes import ledger
 from clinic_outcomes.admit.detectors import RULES
-from clinic_outcomes.admit.scanning import check_key_patterns, scan_delivery
+from clinic_outcomes.admit.scanning import scan_delivery
 from clinic_outcomes.database import session
 from clinic_outcomes.mapping import Clinic, load_clinic
 from clinic_outcomes.problems import ClinicOutcomesError, Problem
@@ -19,8 +19,8 @@ from clinic_outcomes.settings import Settings
 def admit(clinic_id: str, settings: Settings) -> tuple[AdmitRecord, ...]:
     """Verdicts on all deliveries received, by delivery id: those kept under the current recipe and those made now.
 
-    A delivery that has left landing gets no new verdict. ``ClinicOutcomesError`` where a key's pattern in the mapping
-    cannot be used, or landing was edited since it was received.
+    A delivery that has left landing gets no new verdict. ``ClinicOutcomesError`` where the mapping is wrong, or landing
+    was edited since it was received.
     """
     clinic = load_clinic(clinic_id, settings)
     current = recipe(clinic, settings)
@@ -39,9 +39,6 @@ def admit(clinic_id: str, settings: Settings) -> tuple[AdmitRecord, ...]:
 def _judge(received: ReceiveRecord, clinic: Clinic, current: str, settings: Settings) -> AdmitRecord:
     paths = delivery_files(received, settings)
     with session(settings) as connection:
-        unusable = check_key_patterns(connection, clinic)
-        if unusable:
-            raise ClinicOutcomesError(unusable)
         try:
             problems = scan_delivery(connection, paths, clinic)
         except duckdb.Error:
