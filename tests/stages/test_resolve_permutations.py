@@ -10,6 +10,7 @@ from pathlib import Path
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
+from clinic_outcomes.model import model
 from clinic_outcomes.records import ResolveRecord, RowAccount, ValidateRecord
 from clinic_outcomes.resolve import resolve, resolved_folder
 from clinic_outcomes.settings import PROJECT_ROOT, Settings
@@ -135,3 +136,41 @@ def test_any_order_of_arrival_gives_the_same_bytes(deliveries: list[Delivery], d
         record = validate(CLINIC, clinic)
         assert outcome(clinic, record) == expected
         check_account(record.account, resolve_by_hand(deliveries, PERCENT, MINIMUM))
+
+
+ROAD = (
+    Delivery(
+        1,
+        "full",
+        {
+            "people.csv": ("P1,30,", "P2,40,", "P3,50,"),
+            "referrals.csv": ("R1,P1,0,lost,", "R2,P2,0,,", "R3,P3,0,,"),
+            "questionnaires.csv": ("Q1,P1,0,", "Q2,P2,0,"),
+            "answers_a.csv": ("Q1,1,P1,4,", "Q1,2,P1,3,", "Q2,1,P2,2,"),
+        },
+    ),
+    Delivery(2, "delta", {"referrals.csv": ("R1,P1,1,,", "R2,,,,delete"), "answers_a.csv": ("Q1,1,P1,0,",)}),
+    Delivery(3, "full", {"people.csv": ("P1,31,", "P3,50,"), "questionnaires.csv": ("Q1,P1,0,",)}),
+    Delivery(5, "delta", {"people.csv": ("P2,42,", "P3,,delete")}, "2026-09"),
+)
+
+
+def test_any_order_of_arrival_gives_the_same_marts(tmp_path: Path) -> None:
+    seen = []
+    for number, order in enumerate([(0, 1, 2, 3), (3, 1, 2, 0)]):
+        clinic = new_clinic(str(tmp_path), number)
+        for place in order:
+            take_in(clinic, ROAD[place], f"drop_{number}_{place}")
+            if number:
+                validate(CLINIC, clinic)
+        record = validate(CLINIC, clinic)
+        check_account(record.account, resolve_by_hand(ROAD, PERCENT, MINIMUM))
+        build = model(clinic)
+        folder = clinic.marts / build.build_id
+        marts = {path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*.parquet"))}
+        seen.append((build, marts))
+    (first, marts), (second, others) = seen
+    assert first == second
+    assert marts == others
+    referral = clinic.marts / "latest" / "core" / "fct_referrals.parquet"
+    assert rows(referral, "received_day", clinic) == [(1,)], "R1 reopened by 2; R2 deleted by 2; P3 of R3 deleted by 5"
