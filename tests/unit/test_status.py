@@ -1,16 +1,19 @@
 """Status and receipt of two small clinics whose every row can be followed by eye."""
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from clinic_outcomes.cli import main
 from clinic_outcomes.pipeline import awaits_model, run_clinic, run_stage
 from clinic_outcomes.problems import ClinicOutcomesError
 from clinic_outcomes.receipt import receipt
 from clinic_outcomes.settings import Settings
 from clinic_outcomes.status import status
+from tests.support.deliveries import deliver
 from tests.support.two_clinics import EAST, PEOPLE, WEST, drop, make_settings
 
 # Line 2 restates P1 of the first export, 3 repeats line 2, the sex on line 4 is not mapped, 5 and 6 are at odds.
@@ -153,3 +156,103 @@ def test_an_unexpected_error_brings_neither_text_nor_context(settings: Settings,
     while error:
         assert "Quack" not in str(error)
         error = error.__cause__ or error.__context__
+
+
+def people(numbers: Iterable[int]) -> str:
+    return "person,sex,age,intake\n" + "".join(f"P{number},F,34,0\n" for number in numbers)
+
+
+@pytest.fixture
+def losing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """A clinic whose export 2 has half of its people, and whose export 4 came without 3; WEST has delivered nothing."""
+    made = make_settings(tmp_path)
+    path = made.clinics / f"{EAST}.yml"
+    path.write_text(path.read_text() + "thresholds:\n  lost_records_minimum: {value: 4, reason: a small clinic}\n")
+    drop(made, EAST, people(range(1, 7)), sequence=1, folder="first")
+    drop(made, EAST, people(range(1, 4)), sequence=2, folder="half")
+    monkeypatch.setenv("CLINIC_OUTCOMES_CLINICS", str(made.clinics))
+    monkeypatch.setenv("CLINIC_OUTCOMES_SYSTEMS", str(made.systems))
+    return made
+
+
+def command(settings: Settings, *arguments: str) -> int:
+    with pytest.raises(SystemExit) as exited:
+        main(["--home", str(settings.home), *arguments])
+    return int(exited.value.code or 0)
+
+
+def east(settings: Settings) -> dict[str, Any]:
+    (found,) = (clinic for clinic in status(settings)["clinics"] if clinic["clinic"] == EAST)
+    return found
+
+
+def test_a_held_export_is_shown_until_a_person_accepts_it(losing: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command(losing, "resolve", EAST) == 0
+    run_clinic(EAST, losing)
+    assert command(losing, "resolve", EAST, "--strict") == 3
+    assert "lost_records: full export" in capsys.readouterr().err
+    first, half = deliveries(status(losing), EAST)
+    assert (first["state"], half["state"], half["stage"]) == ("accepted", "held", "resolve")
+    assert half["reason_code"] == "lost_records"
+    assert "lacks 3 of 6 records in force before it, 50.0 %, more than 20 %" in half["reason"]
+    assert f"clinic {EAST}, table patient" in half["reason"]
+    assert (half["tables"], half["rows_left_out"], first["rows_left_out"]) == ({}, {"patient": 3}, {})
+    assert (east(losing)["stale"], east(losing)["newest_sequence"]) == (True, 1)
+    (finding,) = receipt(EAST, losing)["deliveries"][1]["findings"]
+    assert (finding["stage"], finding["rule"], finding["table"]) == ("resolve", "lost_records", "patient")
+    assert finding["advice"]
+    assert command(losing, "status") == 0
+    assert "\theld\tresolve\t" in capsys.readouterr().out
+
+    assert command(losing, "accept", EAST, half["delivery"], "--by", "AB", "--reason", "a branch closed") == 0
+    assert f"{half['delivery']}: accepted" in capsys.readouterr().out
+    assert [row["state"] for row in deliveries(status(losing), EAST)] == ["accepted", "pending"]
+    assert command(losing, "accept", EAST, half["delivery"], "--by", "AB", "--reason", "a branch closed") == 0
+    assert command(losing, "accept", EAST, half["delivery"], "--by", "CD", "--reason", "another") == 1
+    run_clinic(EAST, losing)
+    first, half = deliveries(status(losing), EAST)
+    assert (half["state"], half["tables"]) == ("accepted", {"patient": counts(3, current=3)})
+    assert first["tables"] == {"patient": counts(6, superseded=3, deleted=3)}
+    assert east(losing)["stale"] is False
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["no-such-delivery", "--by", "AB", "--reason", "a branch closed"], 1),
+        (["../../elsewhere", "--by", "AB", "--reason", "a branch closed"], 1),
+        (["no-such-delivery", "--reason", "a branch closed"], 2),
+        (["no-such-delivery", "--by", "AB"], 2),
+        (["no-such-delivery", "--by", "AB", "--reason", ""], 2),
+    ],
+)
+def test_what_cannot_be_accepted(losing: Settings, arguments: list[str], code: int) -> None:
+    assert command(losing, "receive", EAST) == 0
+    assert command(losing, "accept", EAST, *arguments) == code
+    assert not list(losing.home.rglob("accept.json"))
+
+
+def test_gaps_and_periods_are_shown_a_clinic(losing: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+    july = {"people.csv": people(range(1, 7))}
+    declare_final(deliver(losing.landing / EAST / "july", july, EAST, 5, period="2026-07"))
+    declare_final(deliver(losing.landing / EAST / "july_again", july, EAST, 6, period="2026-07"))
+    run_clinic(EAST, losing)
+    clinic = east(losing)
+    assert (clinic["reporting_period"], clinic["period_status"]) == ("2026-07", "final")
+    assert (clinic["gaps"], clinic["final_period_restatements"]) == ([{"first": 3, "last": 4}], 0)
+    changed = {"people.csv": people(range(1, 8))}
+    deliver(losing.landing / EAST / "july_corrected", changed, EAST, 9, period="2026-07")
+    run_clinic(EAST, losing)
+    clinic = east(losing)
+    assert (clinic["period_status"], clinic["final_period_restatements"]) == ("provisional", 1)
+    assert clinic["gaps"] == [{"first": 3, "last": 4}, {"first": 7, "last": 8}]
+    capsys.readouterr()
+    assert command(losing, "status") == 0
+    assert "\t2026-07\tprovisional\t1\t3-4, 7-8\n" in capsys.readouterr().out
+    assert command(losing, "resolve", EAST) == 0
+    assert "sequence_gap: nothing was received of export sequences 7 to 8" in capsys.readouterr().err
+
+
+def declare_final(folder: Path) -> None:
+    manifest = json.loads((folder / "manifest.json").read_text())
+    (folder / "manifest.json").write_text(json.dumps(manifest | {"period_status": "final"}))
