@@ -24,13 +24,14 @@ from tests.support.short_keys import short_keys
 
 CEDARLINE = ("harbor_light", "juniper_ridge", "mesa_verde_wellness")
 BRIGHTWELL = ("northfold", "silver_birch")
-# The first clinic by id has two usable deliveries and a third one to refuse; the second has one; and so on.
+# Of each system, the first clinic by id has two usable deliveries, the second has one, and so on; the first clinic of
+# all has a third delivery to refuse.
 DELIVERIES = {
     "harbor_light": ["000001-full", "000002-delta", "000003-delta"],
     "juniper_ridge": ["000001-full"],
     "mesa_verde_wellness": ["000001-full", "000002-delta"],
-    "northfold": ["000001-full"],
-    "silver_birch": ["000001-full", "000002-delta"],
+    "northfold": ["000001-full", "000002-delta"],
+    "silver_birch": ["000001-full"],
 }
 REFUSED = ("harbor_light", "000003-delta")
 Row = dict[str, str]
@@ -59,7 +60,13 @@ class World:
 
 
 def make(home: Path, patients: int, seed: int, threads: int = 2, plant: Plant | None = None, workers: int = 1) -> World:
-    settings = Settings(home=home, threads=threads)
+    """Deliveries of five clinics, all in CSV."""
+    clinics = home / "clinics"
+    clinics.mkdir(parents=True, exist_ok=True)
+    for clinic in DELIVERIES:
+        system = "brightwell" if clinic in BRIGHTWELL else "cedarline"
+        (clinics / f"{clinic}.yml").write_text(f"title: {clinic}\nsystem: {system}\n")
+    settings = Settings(home=home, clinics=clinics, threads=threads)
     return World(home, generate(home / "landing", patients, seed, settings, plant=plant, workers=workers))
 
 
@@ -138,10 +145,10 @@ def test_plain_units_and_codes_round_trip(world: World) -> None:
 
 def test_other_units_are_inverted_exactly(world: World) -> None:
     """Brightwell counts days from 1, writes hours and micrograms, and a decimal comma."""
-    delivered = {row["visit_no"]: row for row in world.read("northfold", "000001-full", "visits")}
+    delivered = {row["visit_no"]: row for row in world.read("silver_birch", "000001-full", "visits")}
     true = world.query(
         "SELECT session_id, session_day, drug, dose_mg_per_kg, infusion_minutes, recovery_minutes FROM {session}",
-        "northfold",
+        "silver_birch",
     )
     drugs = {"ketamine racemic": "ketamine", "ropivacaine 0.5%": "ropivacaine", "NAD": "nad_plus"}
     assert len(true) == len(delivered) > 20
@@ -156,7 +163,7 @@ def test_other_units_are_inverted_exactly(world: World) -> None:
             assert (None if text in ("", "n/a") else Decimal(text.replace(",", ".")) * factor) == value
         assert "." not in row["watch_hours"] + row["drip_hours"] + row["amount_mg"]
     assert commas > 20
-    enquiries = world.read("northfold", "000001-full", "enquiries")
+    enquiries = world.read("silver_birch", "000001-full", "enquiries")
     assert {row["arrived"] for row in enquiries} == {"1"}
     assert {"", "n/a"} <= {row["reached"] for row in enquiries} | {row["closed_because"] for row in enquiries}
 
@@ -165,7 +172,7 @@ def test_lists_are_joined_with_the_systems_separator(world: World) -> None:
     labels = {"Combat or war": "combat", "Sexual violence": "sexual_violence", "Childhood abuse": "childhood_abuse"}
     for clinic, source, column, separator in (
         ("juniper_ridge", "patients", "trauma_types", ";"),
-        ("northfold", "clients", "trauma", "|"),
+        ("silver_birch", "clients", "trauma", "|"),
     ):
         key = "patient_ref" if clinic in CEDARLINE else "client_no"
         delivered = {row[key]: row[column] for row in world.read(clinic, "000001-full", source)}
@@ -225,7 +232,7 @@ def test_planted_defects_are_there_as_counted(world: World) -> None:
 
 
 def test_nothing_is_planted_when_not_wanted(clean: World) -> None:
-    assert [len(clinic.deliveries) for clinic in clean.record.clinics] == [2, 1, 2, 1, 2]
+    assert [len(clinic.deliveries) for clinic in clean.record.clinics] == [2, 1, 2, 2, 1]
     assert {count for clinic in clean.record.clinics for count in clinic.planted.values()} == {0}
     for clinic, counts in clean.counts.items():
         for delivery in counts["deliveries"]:
@@ -410,7 +417,7 @@ SMALL_SYSTEM = {
         title: Small
         format: csv
         csv: {delimiter: "\\t", quote: "'"}
-        sources: {people: {file: people*.tsv}, plans: {file: plans*.tsv}, days: {file: days*.tsv}}
+        sources: {people: {file: people*.csv}, plans: {file: plans*}, days: {file: days*.csv}}
         key_patterns: {patient_id: '[0-9]{12}', course_id: 'C-[0-9a-f]{12}', session_id: 'S[0-9a-f]{20}'}
     """,
     "columns.csv": """
@@ -469,7 +476,7 @@ def test_writes_any_system_from_its_mapping(small: Settings) -> None:
         with (folder / name).open(newline="") as stream:
             return list(csv.DictReader(stream, delimiter="\t", quotechar="'"))
 
-    people, plans, days = rows("people_1.tsv"), rows("plans_1.tsv"), rows("days_1.tsv")
+    people, plans, days = rows("people_1.csv"), rows("plans_1.csv"), rows("days_1.csv")
     assert {row["remark"] for row in people} == {""}
     assert all(re.fullmatch("[0-9]{12}", row["person"]) for row in people)
     assert all(re.fullmatch("C-[0-9a-f]{12}", row["plan"]) for row in plans)
@@ -503,13 +510,14 @@ def test_ages_of_90_and_over_are_delivered_top_coded_or_not_at_all(tmp_path: Pat
     assert ages["90+"] > 2
     assert all(int(age) < 90 for age in ages if age != "90+")
     generate(small.landing, 60, 1, small)
-    lines = (small.landing / "one" / "000001-full" / "people_1.tsv").read_text().splitlines()[1:]
+    lines = (small.landing / "one" / "000001-full" / "people_1.csv").read_text().splitlines()[1:]
     assert max(int(line.split("\t")[1]) for line in lines) == 89
 
 
 def test_key_patterns_of_other_forms_are_refused(small: Settings) -> None:
-    head = small.systems / "small" / "system.yml"
-    head.write_text(head.read_text().replace("[0-9]{12}", "(a|b)[0-9]{20}"))
+    clinic = small.clinics / "one.yml"
+    assert "[0-9]{12}" in clinic.read_text()
+    clinic.write_text(clinic.read_text().replace("[0-9]{12}", "(a|b)[0-9]{20}"))
     with pytest.raises(ClinicOutcomesError, match="key pattern of patient_id"):
         generate(small.landing, 200, 1, small)
 
