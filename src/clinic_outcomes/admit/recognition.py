@@ -123,6 +123,7 @@ def column_scan(clinic: Clinic, source: str, header: Sequence[str], name: str) -
     """What a column of a source may hold: what any of its lines in the mapping recognises."""
     system, value = clinic.system, quote_name(name)
     mappings = [mapping for mapping in _mappings(system, source, header) if name in mapping.source_columns]
+    mappings = mappings or _mappings_beside(system, source, header, name)
     table = next((mapping.table for mapping in mappings if mapping.table), None)
     if not mappings:
         known = name in _columns_of_bases(system, source)
@@ -251,6 +252,13 @@ def _mappings(system: System, source: str, header: Iterable[str]) -> list[Column
     """Lines of the mapping whose columns are all there."""
     there = set(header)
     return [m for m in system.columns if m.source == source and m.source_columns and set(m.source_columns) <= there]
+
+
+def _mappings_beside(system: System, source: str, header: Iterable[str], name: str) -> list[ColumnMapping]:
+    """Lines for a column that this source only passes through: those of other sources with rows of the same base."""
+    base = system.base_of(source)[0]
+    others = [other for other in system.mapped_sources if other != source and system.base_of(other)[0] == base]
+    return [m for other in others for m in _mappings(system, other, header) if name in m.source_columns]
 
 
 def _joined(columns: Iterable[str]) -> str:
