@@ -200,6 +200,21 @@ _DETECTORS = (
         "Export it without properties, comments and metadata.",
     ),
     Detector(
+        "sheet_unknown",
+        "the workbook has a sheet that is not in the mapping",
+        "Leave the sheet out; a hidden one too.",
+    ),
+    Detector(
+        "comment_present",
+        "the workbook has comments or notes",
+        "Delete them: no comment reaches the network.",
+    ),
+    Detector(
+        "formula_present",
+        "the workbook has formulas",
+        "Deliver values alone: copy the sheets' values into a new workbook.",
+    ),
+    Detector(
         "element_unknown",
         "resources have elements that the mapping does not list",
         "Export without them; only elements that the system's elements.csv lists may be there.",
