@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from clinic_outcomes.sql_on_fhir.sql import DECIMAL, quote_text, raw
+from clinic_outcomes.sql_on_fhir.sql import DECIMAL, quote_text, raw, without_nulls
 from clinic_outcomes.sql_on_fhir.values import Value
 
 if TYPE_CHECKING:
@@ -29,7 +29,8 @@ def boundary(value: Value, *, high: bool, scope: Scope) -> Value:
             return f"to_json({text})"
         return f"CASE WHEN starts_with({raw(x)}, '\"') THEN to_json({text}) ELSE {_of_number(raw(x), high=high)} END"
 
-    return Value(scope.names.each(scope.convert.as_list(value), of_element), "list", "json")
+    boundaries = scope.names.each(scope.convert.as_list(value), of_element)
+    return Value(without_nulls(boundaries), "list", "json")
 
 
 def _of_number(text: str, *, high: bool) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from clinic_outcomes.sql_on_fhir.errors import ViewError
@@ -51,7 +52,7 @@ def _logic(operator: str, left: Value, right: Value, scope: Scope) -> Value:
 def _equal(left: Value, right: Value, scope: Scope) -> str:
     """Empty if either side is empty; else whether both have the same elements in the same order."""
     if left.shape == "one" and right.shape == "one":
-        return _equal_scalars(left, right)
+        return scope.names.once(right.sql, lambda b: _equal_scalars(left, replace(right, sql=b)))
     if left.shape == "one":
         left, right = right, left
     names, convert = scope.names, scope.convert
@@ -60,8 +61,12 @@ def _equal(left: Value, right: Value, scope: Scope) -> str:
             convert.as_list(left),
             lambda a: names.given(convert.as_list(right), lambda b: _equal_lists(a, left, b, right)),
         )
-    listed = names.given(
-        convert.as_list(left),
+    return names.once(right.sql, lambda b: _equal_to_scalar(left, replace(right, sql=b), scope))
+
+
+def _equal_to_scalar(left: Value, right: Value, scope: Scope) -> str:
+    listed = scope.names.given(
+        scope.convert.as_list(left),
         lambda a: (
             f"CASE WHEN len({a}) = 0 THEN NULL WHEN len({a}) > 1 THEN {_false_unless_empty(right.sql)}"
             f" ELSE {_equal_elements(f'{a}[1]', left.type, right)} END"
@@ -146,5 +151,9 @@ def _arithmetic(operator: str, left: Value, right: Value, scope: Scope) -> Value
     a, b = scope.convert.scalar(left, "number"), scope.convert.scalar(right, "number")
     if operator == "/":
         b = f"nullif({b}, 0)"  # dividing by zero gives nothing
-    # TRY: a result too large for a decimal is nothing (FHIRPath), and DuckDB's own error would quote the operands.
-    return Value(f"TRY(CAST({a} {operator} {b} AS {DECIMAL}))", "one", "number")
+    # TRY: a result too large for a decimal is nothing (FHIRPath), and DuckDB's own error would quote the operands. It
+    # holds only the operation, so that it does not swallow an operand's error.
+    result = scope.names.given(
+        f"{{'a': {a}, 'b': {b}}}", lambda operands: f"TRY(CAST({operands}.a {operator} {operands}.b AS {DECIMAL}))"
+    )
+    return Value(result, "one", "number")

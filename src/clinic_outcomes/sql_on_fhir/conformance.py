@@ -21,7 +21,6 @@ import duckdb
 from clinic_outcomes.sql_on_fhir.compiler import compile_view
 from clinic_outcomes.sql_on_fhir.errors import ViewError
 
-
 HEADING = "## Cases"
 
 

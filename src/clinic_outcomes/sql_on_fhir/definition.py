@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any, Literal
 
 from clinic_outcomes.sql_on_fhir import syntax
@@ -152,7 +153,7 @@ def _constant(key: str, value: object, place: str) -> syntax.Literal:
         return syntax.Literal("boolean", "true" if value else "false")
     if key in _INTEGER_CONSTANTS and isinstance(value, int) and not isinstance(value, bool):
         return syntax.Literal("integer", str(value))
-    if key == "valueDecimal" and isinstance(value, (int, float)) and not isinstance(value, bool):
+    if key == "valueDecimal" and isinstance(value, (int, float)) and not isinstance(value, bool) and isfinite(value):
         return syntax.Literal("number", repr(value))
     if key in _TEXT_CONSTANTS and isinstance(value, str):
         return syntax.Literal("text", value)

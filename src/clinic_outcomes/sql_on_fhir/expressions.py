@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import Protocol
 
 from clinic_outcomes.sql_on_fhir import comparisons, functions, syntax
 from clinic_outcomes.sql_on_fhir.errors import ViewError
 from clinic_outcomes.sql_on_fhir.sql import (
     DECIMAL,
+    LARGEST_DECIMAL,
     Names,
     json_elements,
     json_field,
@@ -77,7 +79,7 @@ class Scope:
         """
         match node:
             case syntax.Literal():
-                return _literal(node)
+                return _literal(node, self.place)
             case syntax.Variable():
                 return self._variable(node)
             case syntax.This():
@@ -123,27 +125,31 @@ class Scope:
             raise ViewError(self.place, "the position in brackets is not an integer")
         value = self.evaluate(node.base)
         elements = self.convert.as_list(value)
-        at = f"{position.sql} + 1"
         # DuckDB counts negative positions from the end; FHIRPath has no elements there.
-        return Value(
-            f"CASE WHEN {position.sql} < 0 THEN [] ELSE list_slice({elements}, {at}, {at}) END", "list", value.type
+        sliced = self.names.once(
+            position.sql, lambda p: f"CASE WHEN {p} < 0 THEN [] ELSE list_slice({elements}, {p} + 1, {p} + 1) END"
         )
+        return Value(sliced, "list", value.type)
 
     def _variable(self, node: syntax.Variable) -> Value:
         if node.name == "rowIndex":
             return Value(self.row_index(), "one", "integer")
         if node.name not in self.constants:
             raise ViewError(self.place, f"there is no constant %{node.name}")
-        return _literal(self.constants[node.name])
+        return _literal(self.constants[node.name], self.place)
 
 
-def _literal(node: syntax.Literal) -> Value:
+def _literal(node: syntax.Literal, place: str) -> Value:
     match node.type:
         case "text":
             return Value(quote_text(node.text), "one", "text")
         case "integer":
+            if abs(int(node.text)) >= 2**63:
+                raise ViewError(place, "an integer has at most 64 bits")
             return Value(f"CAST({node.text} AS BIGINT)", "one", "integer")
         case "number":
+            if abs(Decimal(node.text)) >= LARGEST_DECIMAL:
+                raise ViewError(place, "a decimal has at most 20 digits before its point")
             return Value(f"CAST({quote_text(node.text)} AS {DECIMAL})", "one", "number")
         case "boolean":
             return Value(node.text, "one", "boolean")

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import count
 
 DECIMAL = "DECIMAL(28, 8)"  # FHIRPath's own decimal: 28 digits, 8 of them after the point
+LARGEST_DECIMAL = 10**20  # and the first number that is too large for it
 
 
 def quote_text(text: str) -> str:
@@ -60,6 +61,9 @@ def error(place: str, problem: str) -> str:
     return f"error({quote_text(f'ViewDefinition {place}: {problem}')})"
 
 
+_SHORT = 200
+
+
 class Names:
     """Names for lambda parameters, each used once, so that nested lambdas cannot hide each other's."""
 
@@ -83,3 +87,7 @@ class Names:
     def given(self, value: str, body: Callable[[str], str]) -> str:
         """The body with the value computed once, however often the body names it."""
         return f"{self.each(f'[{value}]', body)}[1]"
+
+    def once(self, value: str, body: Callable[[str], str]) -> str:
+        """The same, but a short value is simply repeated: a comparison with a literal needs no name for it."""
+        return body(value) if len(value) <= _SHORT else self.given(value, body)

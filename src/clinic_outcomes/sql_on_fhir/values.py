@@ -71,24 +71,26 @@ class Converter:
         if wanted == "text":
             return _as_text(x, held)
         if held == "json":
-            return self._from_json(x, wanted, sql_type)
+            return self._boolean(x) if wanted == "boolean" else self._number(x, raw(x), wanted, sql_type)
         if held == "integer" and wanted == "number":
             return f"CAST({x} AS {sql_type})"
         if held == "number" and wanted == "integer":
             return self.names.given(x, lambda n: self._cast(n, f"CASE WHEN {n} % 1 = 0 THEN {n} END", sql_type))
         if held == "text":
-            return self.names.given(x, lambda t: self._cast(t, t, sql_type))
+            return self.names.given(x, lambda t: self._number(t, t, wanted, sql_type))
         raise ViewError(self.place, f"gives a {held} where a {wanted} is expected")
 
-    def _from_json(self, x: str, wanted: ScalarType, sql_type: str) -> str:
-        if wanted == "boolean":
-            wrong = error(self.place, "a value is not a boolean")
-            return (
-                f"CASE {raw(x)} WHEN 'true' THEN true WHEN 'false' THEN false"
-                f" ELSE CASE WHEN {x} IS NOT NULL THEN {wrong} END END"
-            )
-        text = f"CASE WHEN NOT contains({raw(x)}, '.') THEN {raw(x)} END" if wanted == "integer" else raw(x)
-        return self._cast(x, text, sql_type)
+    def _boolean(self, x: str) -> str:
+        wrong = error(self.place, "a value is not a boolean")
+        return (
+            f"CASE {raw(x)} WHEN 'true' THEN true WHEN 'false' THEN false"
+            f" ELSE CASE WHEN {x} IS NOT NULL THEN {wrong} END END"
+        )
+
+    def _number(self, x: str, text: str, wanted: ScalarType, sql_type: str) -> str:
+        # DuckDB would round 1.5 to an integer.
+        whole = f"CASE WHEN NOT contains({text}, '.') THEN {text} END"
+        return self._cast(x, whole if wanted == "integer" else text, sql_type)
 
     def _cast(self, x: str, text: str, sql_type: str) -> str:
         """Never a plain CAST: its error would quote the value."""
