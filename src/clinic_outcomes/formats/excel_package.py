@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clinic_outcomes.formats.archive import Part, read_parts, unpack
-from clinic_outcomes.formats.excel_xml import CellScan, PartScan, StringScan
+from clinic_outcomes.formats.excel_cells import CellScan, StringScan
+from clinic_outcomes.formats.excel_xml import AS_VALUES, PartScan
 from clinic_outcomes.formats.leftover import Leftover
 from clinic_outcomes.formats.limits import refusal
 from clinic_outcomes.settings import Settings
@@ -87,7 +88,7 @@ def inspect(path: Path, settings: Settings | None = None) -> Package:
     if not {CONTENT_TYPES, RELATIONS, WORKBOOK, WORKBOOK_RELATIONS} <= set(parts):
         raise refusal(path, "workbook_structure", "the file is no workbook", _AS_XLSX)
     if any(_ACTIVE.search(name) for name in parts):
-        raise refusal(path, "active_content", "the workbook has macros, links or embedded objects", _AS_VALUES)
+        raise refusal(path, "active_content", "the workbook has macros, links or embedded objects", AS_VALUES)
     found = [
         Leftover("metadata_present", "a time, a comment or a field in the archive's directory")
         for part in parts.values()
@@ -107,7 +108,6 @@ def inspect(path: Path, settings: Settings | None = None) -> Package:
 
 
 _AS_XLSX = "Deliver the workbook as .xlsx, without a password."
-_AS_VALUES = "Deliver values alone: copy the sheets' values into a new workbook."
 
 
 def _read_part(
@@ -165,7 +165,7 @@ def _read_sheets(path: Path, parts: Mapping[str, Part]) -> tuple[Sheet, ...]:
     relations.read(unpack(path, parts[WORKBOOK_RELATIONS]))
     targets = {found["Id"]: _target(found["Target"]) for found in relations.relations}
     if relations.has_external:
-        raise refusal(path, "active_content", "the workbook has links to other files", _AS_VALUES)
+        raise refusal(path, "active_content", "the workbook has links to other files", AS_VALUES)
     workbook = PartScan(path, "workbook", frozenset(), parts, None)
     workbook.read(unpack(path, parts[WORKBOOK]))
     sheets = []

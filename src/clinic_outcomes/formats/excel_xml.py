@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,11 +13,10 @@ from clinic_outcomes.formats.leftover import Leftover
 from clinic_outcomes.formats.limits import MEGABYTE, refusal
 from clinic_outcomes.settings import Settings
 
-LAST_ROW, LAST_COLUMN = 1_048_576, 16_384
+LARGEST_TEXT = 1000 * MEGABYTE
+"""What one text may have where no settings say less: more than any workbook that was received."""
 MOST_LEVELS = 30
-_AS_VALUES = "Deliver values alone: copy the sheets' values into a new workbook."
-_CELL = re.compile(r"([A-Z]{1,3})([1-9]\d{0,6})")
-_NOTHING = Element({}, None, {})
+AS_VALUES = "Deliver values alone: copy the sheets' values into a new workbook."
 _WORDS: Mapping[str, str] = {
     "definedName": "defined names",
     "dataValidations": "rules of what cells may hold",
@@ -202,149 +200,7 @@ class PartScan:
             self.left_over("", attribute=True)
 
     def _entity(self, *_: object) -> None:
-        raise self.refusal("xml_entity", "the workbook defines entities, which no workbook needs", _AS_VALUES)
+        raise self.refusal("xml_entity", "the workbook defines entities, which no workbook needs", AS_VALUES)
 
     def _aside(self, *_: object) -> None:
         self.left_over("", attribute=True)
-
-
-LARGEST_TEXT = 1000 * MEGABYTE
-
-
-class StringScan(PartScan):
-    """Reading the texts that cells share: how long each is, and which of them a cell shows."""
-
-    def __init__(
-        self, path: Path, kind: str, sheet_names: frozenset[str], parts: Iterable[str], settings: Settings | None
-    ) -> None:
-        super().__init__(path, kind, sheet_names, parts, settings)
-        self.lengths: list[int] = []
-        self.used = bytearray()
-        self._texts = 0
-        self._most = settings.most_cells * 4 if settings else LARGEST_TEXT
-
-    @property
-    def has_unused(self) -> bool:
-        """Whether a text is there that no cell shows."""
-        return 0 in self.used
-
-    def start(self, name: str, attributes: dict[str, str]) -> None:
-        """As of any part; a text of several pieces hides some of them from a reader."""
-        super().start(name, attributes)
-        local = name.rpartition(" ")[2]
-        if local == "si":
-            self._texts = 0
-            self.lengths.append(0)
-            self.used.append(0)
-            if len(self.lengths) > self._most:
-                raise self.refusal("workbook_too_large", "there are more texts than cells may be")
-        elif local == "t":
-            self._texts += 1
-            if self._texts > 1:
-                self.left_over("r")
-
-    def characters(self, text: str) -> None:
-        """As of any part, counted."""
-        super().characters(text)
-        if self.lengths:
-            self.lengths[-1] += len(text)
-
-
-class CellScan(PartScan):
-    """Reading a sheet: each cell has a place of its own, in order, one value at most and no formula."""
-
-    def __init__(
-        self,
-        path: Path,
-        sheet_names: frozenset[str],
-        parts: Iterable[str],
-        settings: Settings | None,
-        strings: StringScan,
-    ) -> None:
-        super().__init__(path, "sheet", sheet_names, parts, settings)
-        self._strings = strings
-        self._most_cells = settings.most_cells if settings else LARGEST_TEXT
-        self._most_columns = settings.most_columns if settings else LAST_COLUMN
-        self._most_text = settings.largest_workbook_mb * MEGABYTE if settings else LARGEST_TEXT
-        self._row = self._column = self._widest = self._expanded = 0
-        self._values = 0
-        self._type = ""
-        self._columns: dict[str, int] = {}
-        space = "http://schemas.openxmlformats.org/spreadsheetml/2006/main "
-        self._names = {f"{space}{local}": local for local in ("row", "c", "v", "f", "is", "t")}
-
-    def start(self, name: str, attributes: dict[str, str]) -> None:
-        """As of any part; rows and cells are counted by their places."""
-        super().start(name, attributes)
-        local = self._names.get(name)
-        if local == "c":
-            self._cell(attributes)
-        elif local == "row":
-            self._next_row(attributes)
-        elif local in ("v", "is"):
-            self._values += 1
-            if self._values > 1:
-                raise self.refusal("workbook_structure", "a cell has two values")
-        elif local == "f":
-            raise self.refusal("formula_present", f"a cell has a formula (row {self._row} of a sheet)", _AS_VALUES)
-
-    def end(self, name: str) -> None:
-        """As of any part; a cell that refers to a shared text shows it."""
-        if self._names.get(name) == "v" and self._type == "s" and not self._skipped:
-            self._show("".join(self._text))
-        super().end(name)
-
-    def _next_row(self, attributes: dict[str, str]) -> None:
-        number = attributes.get("r")
-        row = int(number) if number and number.isdecimal() and len(number) < 8 else self._row + 1
-        if not self._row < row <= LAST_ROW:
-            raise self.refusal("workbook_structure", "the rows of a sheet are not in order")
-        self._row, self._column = row, 0
-        self._check_area()
-
-    def _cell(self, attributes: dict[str, str]) -> None:
-        place, column = attributes.get("r"), self._column + 1
-        if place:
-            found = _CELL.fullmatch(place)
-            if not found or int(found[2]) != self._row:
-                raise self.refusal("workbook_structure", "a cell of a sheet is not where it says")
-            column = self._columns.get(found[1]) or self._columns.setdefault(found[1], _column_number(found[1]))
-        if not self._column < column <= LAST_COLUMN:
-            raise self.refusal("workbook_structure", "the cells of a row are not in order")
-        self._column, self._values = column, 0
-        self._type = attributes.get("t", "n")
-        if self._type == "e":
-            raise self.refusal(
-                "cell_error",
-                f"a cell holds an error such as #N/A (row {self._row} of a sheet)",
-                "Correct it, or leave the cell empty.",
-            )
-        if column > self._widest:
-            self._widest = column
-            self._check_area()
-
-    def _check_area(self) -> None:
-        """Readers hold every place up to the last row and column, however few of them have a cell."""
-        if self._widest > self._most_columns or self._row * self._widest > self._most_cells:
-            raise self.refusal(
-                "workbook_too_large", "a sheet has more cells or columns than the limits allow, empty ones counted"
-            )
-
-    def _show(self, text: str) -> None:
-        """A text is shared in the file and a copy for each cell when read."""
-        lengths = self._strings.lengths
-        index = int(text) if text.isdecimal() and len(text) < 10 else len(lengths)
-        if index >= len(lengths):
-            raise self.refusal("workbook_structure", "a cell refers to a text that is not there")
-        self._strings.used[index] = 1
-        self._expanded += lengths[index]
-        if self._expanded > self._most_text:
-            raise self.refusal("workbook_too_large", "the texts of a sheet together are longer than the limit")
-
-
-def _column_number(letters: str) -> int:
-    """Number of a column from 1: A, B … Z, AA."""
-    number = 0
-    for letter in letters:
-        number = number * 26 + ord(letter) - 64
-    return number
