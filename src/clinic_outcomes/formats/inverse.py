@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from clinic_outcomes.database import quote_name, quote_text
+from clinic_outcomes.database import quote_name, quote_text, text_list
 from clinic_outcomes.mapping import Join, System, Unpivot
 from clinic_outcomes.problems import ClinicOutcomesError
 
@@ -41,7 +41,7 @@ def base_rows(system: System, mapped: Mapping[str, str]) -> dict[str, str]:
             continue
         part = merge(parts.pop(name), key_columns(system), f"system {system.name}: source {name}")
         for join in source.join:
-            part, side = _split(part, join)
+            part, side = _split(part, join, system)
             if side:
                 parts.setdefault(join.source, []).append(side)
         if source.unpivot:
@@ -122,7 +122,7 @@ def _inmost_last(system: System) -> list[str]:
     return order
 
 
-def _split(part: Part, join: Join) -> tuple[Part, Part | None]:
+def _split(part: Part, join: Join, system: System) -> tuple[Part, Part | None]:
     """A part without the columns of a joined source, and these; a row of them wherever any has a value."""
     beside = {name: name.removeprefix(f"{join.source}.") for name in part.columns if name.startswith(f"{join.source}.")}
     kept = tuple(name for name in part.columns if name not in beside)
@@ -132,7 +132,7 @@ def _split(part: Part, join: Join) -> tuple[Part, Part | None]:
         return main, None
     columns = (*join.by, *beside.values())
     renamed = ", ".join(f"{quote_name(n)} AS {quote_name(c)}" for n, c in [*((n, n) for n in join.by), *beside.items()])
-    given = " OR ".join(f"{quote_name(name)} IS NOT NULL" for name in beside)
+    given = " OR ".join(f"NOT list_contains({text_list(system.missing)}, trim({quote_name(name)}))" for name in beside)
     every = ", ".join(map(quote_name, columns))
     # Several rows may have had the same partner: it is one row.
     sql = (
