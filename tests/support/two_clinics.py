@@ -9,7 +9,7 @@ from tests.support.short_keys import short_keys
 EAST, WEST = "east_side", "west_side"
 
 SYSTEM = (
-    "title: People only\nformat: csv\nsources:\n  people: {file: 'people*.csv'}\nkey_patterns:\n  patient_id: 'P\\d'\n"
+    "title: People only\nformat: csv\nsources:\n  people: {file: 'people*.csv'}\nkey_patterns:\n  patient_id: 'P\\d{1,2}'\n"
 )
 COLUMNS = """\
 source,source_column,table,column,unit,codes,constant
