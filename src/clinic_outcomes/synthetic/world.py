@@ -171,12 +171,28 @@ def _draw_keys(
     places = np.flatnonzero(shared)[: len(shared_tokens)]
     tokens[places] = rng.choice(shared_tokens, len(places), replace=False)
     patients["network_token"] = tokens
+    for name, key in _keys_of_patients(system):
+        if name in tables:
+            tables[name][key] = patients["patient_id"][tables[name]["_patient"]]
     for rows in tables.values():
         if "_patient" in rows:
             rows["patient_id"] = patients["patient_id"][rows["_patient"]]
         for position, (parent, key) in PARENTS.items():
             if position in rows and key not in rows:
                 rows[key] = _key_of(tables[parent][key], rows[position])
+
+
+def _keys_of_patients(system: System) -> list[tuple[str, str]]:
+    """Tables, with their key, of which the delivered column of the key is also that of the patient's."""
+    contract = load_contract()
+    found = []
+    for name, table in contract.tables.items():
+        key = table.primary_key[0]
+        for source in system.mapped_sources:
+            columns = {m.target.name: m.source_columns for m in system.mappings(source, name) if m.target}
+            if key != "patient_id" and key in columns and columns[key] == columns.get("patient_id"):
+                found.append((name, key))
+    return found
 
 
 def _key_of(keys: Keys, position: Indices) -> Keys:
