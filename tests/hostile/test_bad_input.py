@@ -192,7 +192,11 @@ CASES = {
         stage="admit", rule="value_unknown", file="visits.csv", column="drug",
     ),
     "not_a_number": Case(
-        once(edited("visits.csv", "C0001,5", f"C0001,{CANARY}")), state="accepted", stage="validate",
+        once(edited("visits.csv", "C0001,5", f"C0001,{CANARY}")),
+        stage="admit", rule="number_expected", file="visits.csv", column="day",
+    ),
+    "no_whole_number": Case(
+        once(edited("visits.csv", "C0001,5", "C0001,5.5")), state="accepted", stage="validate",
         quarantined={"session": 1},
     ),
     "correction_invalid": Case(

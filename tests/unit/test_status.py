@@ -17,7 +17,7 @@ from tests.support.deliveries import deliver
 from tests.support.two_clinics import EAST, PEOPLE, WEST, drop, make_settings
 
 # Line 2 restates P1 of the first export, 3 repeats line 2, the sex on line 4 is not mapped, 5 and 6 are at odds.
-SECOND = "person,sex,age,intake\nP1,F,35,0\nP1,F,35,0\nP3,X,40,1\nP5,F,20,0\nP5,M,20,0\n"
+SECOND = "person,sex,age,intake\nP1,F,35,0\nP1,F,35,0\nP3,7,40,1\nP5,F,20,0\nP5,M,20,0\n"
 DATED = "person,sex,age,intake\nP1,F,34,2026-03-01\n"
 
 

@@ -126,8 +126,7 @@ def column_scan(clinic: Clinic, source: str, header: Sequence[str], name: str) -
     mappings = mappings or _mappings_beside(system, source, header, name)
     table = next((mapping.table for mapping in mappings if mapping.table), None)
     if not mappings:
-        known = name in _columns_of_bases(system, source)
-        return Scan((name,), table, value, (_uncoded(value),), otherwise="value_unknown" if known else None)
+        return _unmapped(system, source, name)
     parts = [_part(mapping, clinic, name) for mapping in mappings]
     rules: dict[str, list[str]] = {}
     for part in parts:
@@ -190,14 +189,24 @@ def _uncarried(clinic: Clinic, name: str, table: str | None) -> Scan:
     return Scan((name,), table, value, (condition,), otherwise="small_area")
 
 
+def _unmapped(system: System, source: str, name: str) -> Scan:
+    """A column of which no line of this source speaks.
+
+    Where a line of another source over the same files does, it is scanned there. Where none does and the files may have
+    it (to join by), it holds next to nothing; else it is refused as unknown, and looked at to tell what it holds.
+    """
+    value = quote_name(name)
+    bases = set(system.base_of(source))
+    plain = next((name.removeprefix(f"{base}.") for base in sorted(bases) if name.startswith(f"{base}.")), name)
+    for mapping in system.columns:
+        if plain in mapping.source_columns and bases & set(system.base_of(mapping.source)):
+            return Scan((name,), None, value, ("true",))
+    known = any(plain in system.allowed_columns(base) for base in bases)
+    return Scan((name,), None, value, (_uncoded(value),), otherwise="value_unknown" if known else None)
+
+
 def _uncoded(value: str) -> str:
     return _matches(value, UNCODED)
-
-
-def _columns_of_bases(system: System, source: str) -> set[str]:
-    """Columns that the files of a source may have, also under the names that a join gives them."""
-    bases = {base: system.allowed_columns(base) for base in system.base_of(source)}
-    return {name for base, columns in bases.items() for column in columns for name in (column, f"{base}.{column}")}
 
 
 def _number(
