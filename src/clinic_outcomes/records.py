@@ -178,11 +178,13 @@ class ResolveRecord(Record):
     ``gaps`` are sequences of which nothing was received. ``reporting_period`` and its status are those of the newest
     delivery in use; ``final_period_restatements`` change rows of a period that an earlier sequence declared final.
     ``thresholds`` are those of the clinic's checks, as they held when the state was made: validate judges by them.
+    ``recipe`` is the one under which the deliveries were harmonised.
     In ``account``, ``current`` counts rows in force and ``quarantined`` is zero.
     """
 
     clinic_id: str
     state_id: str | None
+    recipe: str | None = None
     deliveries: tuple[str, ...] = ()
     conflicts: tuple[str, ...] = ()
     held: tuple[HeldDelivery, ...] = ()

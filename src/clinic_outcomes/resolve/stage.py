@@ -54,6 +54,7 @@ def resolve(clinic_id: str, settings: Settings) -> ResolveRecord:
         record = ResolveRecord(
             clinic_id=clinic_id,
             state_id=state_id,
+            recipe=newest.recipe,
             deliveries=tuple(delivery.delivery_id for delivery in judgement.used),
             conflicts=conflicts,
             held=judgement.held,

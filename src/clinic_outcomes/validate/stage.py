@@ -25,6 +25,7 @@ from clinic_outcomes.records import ResolveRecord, RowAccount, RuleCount, Valida
 from clinic_outcomes.resolve import resolve
 from clinic_outcomes.settings import Settings
 from clinic_outcomes.validate import quarantine
+from clinic_outcomes.validate.findings import compare_with_history
 from clinic_outcomes.validate.rules import Rule, load_rules
 
 
@@ -80,12 +81,15 @@ def _validate_state(clinic_id: str, folder: Path, settings: Settings) -> Validat
             quarantine.write_rows(connection, table, accepted, set_apart, noticed)
             quarantined.update(quarantine.count_rows(connection, table))
         write_data_docs(clinic_id, results, data_docs)
+        findings, compared_with = compare_with_history(connection, clinic_id, resolved, settings)
     return ValidateRecord(
         clinic_id=clinic_id,
         state_id=folder.name,
         deliveries=resolved.deliveries,
         account=_account(resolved.account, quarantined),
         rules=tuple(sorted(counts, key=lambda count: (order.index(count.table), count.rule))),
+        findings=findings,
+        compared_with=compared_with,
     )
 
 
