@@ -28,6 +28,9 @@ DOSE_UNITS = 1_000
 """Units of the last place in a milligram (``dose_mg`` has three decimals)."""
 DOSE_PER_KG_UNITS = 10_000
 MINUTE_UNITS = 100
+LEAST_SHARE_OF_DOSE = 0.4
+"""Of the lowest dose that a programme names, the share below which nobody is dosed."""
+SMALL_DOSE_MG_PER_KG = 0.2
 LEAST_PULSE_PRESSURE_MMHG = 15
 
 
@@ -158,15 +161,17 @@ def _administrations(
     dose = _spread_by_kind(rng, [item.dose_mg for item in kinds], kind, DOSE_UNITS, DOSE_UNITS)
     by_weight = np.array([item.dose_mg_per_kg is not None for item in kinds])[kind]
     per_kg = _dose_per_kg(rng, session, course, kinds)
-    whole_mg = np.rint(per_kg * weight).astype(np.int32)
+    # Written in whole milligrams, and small doses in tenths.
+    step = np.where(per_kg < SMALL_DOSE_MG_PER_KG, DOSE_UNITS // 10, DOSE_UNITS)
+    given = (np.rint(per_kg * weight * DOSE_UNITS / step) * step).astype(np.int32)
     infusion = _spread_by_kind(rng, [item.infusion_minutes for item in kinds], kind, MINUTE_UNITS, MINUTE_UNITS)
     monitored = draw_codes(rng, "session", "monitored", {"yes": 0.97, "no": 0.01, "unknown": 0.02}, count)
     return {
         "drug": np.array([drugs[item.drug] for item in kinds], dtype=np.int32)[kind],
         "route": np.array([routes[item.route] for item in kinds], dtype=np.int32)[kind],
-        "dose_mg": np.where(by_weight, whole_mg * DOSE_UNITS, dose).astype(np.int32),
+        "dose_mg": np.where(by_weight, given, dose).astype(np.int32),
         # To the third decimal, as clinics write it.
-        "dose_mg_per_kg": where(by_weight, np.rint(whole_mg / weight * 1_000) * (DOSE_PER_KG_UNITS // 1_000)),
+        "dose_mg_per_kg": where(by_weight, np.rint(given / DOSE_UNITS / weight * 1_000) * (DOSE_PER_KG_UNITS // 1_000)),
         "infusion_minutes": where((infusion >= 0) & (rng.random(count) >= 0.01), infusion),
         "recovery_minutes": _spread_by_kind(
             rng, [item.recovery_minutes for item in kinds], kind, MINUTE_UNITS, MINUTE_UNITS
@@ -185,7 +190,8 @@ def _dose_per_kg(rng: np.random.Generator, session: Rows, course: Rows, kinds: l
     progress = (session["sequence_number"] - 1) / np.maximum(planned - 1, 1)
     maintenance = course["phase"][session["_course"]] == code_positions("course", "phase")["maintenance"]
     level = first + (last - first) * np.where(maintenance, 1.0, progress)
-    dose: Doubles = np.clip(level + rng.standard_normal(len(level)) * sd, 0.2, 2.0)
+    lowest = LEAST_SHARE_OF_DOSE * np.minimum(first, last)
+    dose: Doubles = np.clip(level + rng.standard_normal(len(level)) * sd, lowest, 2.0)
     return dose
 
 
