@@ -12,12 +12,14 @@ from clinic_outcomes.salt import load_salt
 from clinic_outcomes.settings import Settings
 
 PACKAGE = Path(__file__).parent
-DERIVING_ROOMS = ("mapping", "formats", "admit", "harmonise")
+DECIDING_FILES = (".py", ".csv", ".yml", ".sql")
+DERIVING_ROOMS = ("mapping", "formats", "admit", "harmonise", "sql_on_fhir")
 
 
 def code_fingerprint(rooms: Iterable[str]) -> str:
-    """Fingerprint of the source files of some packages: a corrected rule must re-derive what it decides."""
-    return fingerprint_files([path for room in rooms for path in (PACKAGE / room).rglob("*.py")], PACKAGE)
+    """Fingerprint of code and data files of some packages: a corrected rule must re-derive what it decides."""
+    files = [path for room in rooms for path in (PACKAGE / room).rglob("*") if path.suffix in DECIDING_FILES]
+    return fingerprint_files(files, PACKAGE)
 
 
 def recipe(clinic: Clinic, settings: Settings) -> str:

@@ -12,7 +12,7 @@ from typing import Protocol
 import duckdb
 
 from clinic_outcomes.files import sha256_file
-from clinic_outcomes.formats import csv_files, parquet_files, redcap_files
+from clinic_outcomes.formats import csv_files, fhir_files, parquet_files, redcap_files
 from clinic_outcomes.formats.leftover import Leftover
 from clinic_outcomes.mapping import System, split_suffix
 from clinic_outcomes.problems import ClinicOutcomesError, Problem
@@ -46,7 +46,9 @@ class Reader(Protocol):
         """Write a file of base sources; its records."""
 
 
-_READERS: Mapping[str, Reader] = MappingProxyType({"csv": csv_files, "parquet": parquet_files, "redcap": redcap_files})
+_READERS: Mapping[str, Reader] = MappingProxyType(
+    {"csv": csv_files, "fhir": fhir_files, "parquet": parquet_files, "redcap": redcap_files}
+)
 
 
 def check_file(connection: duckdb.DuckDBPyConnection, path: Path, system: System, settings: Settings) -> int:

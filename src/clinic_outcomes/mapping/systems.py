@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from clinic_outcomes.contract import LOCAL_CODES, UNMAPPED, Column, Contract, load_contract
 from clinic_outcomes.files import fingerprint_files
 from clinic_outcomes.mapping.constants import constant_mistake
+from clinic_outcomes.mapping.fhir import FhirMapping, check_view_columns, read_fhir
 from clinic_outcomes.mapping.key_patterns import check_new_codes, form_of
 from clinic_outcomes.mapping.reading import IDENTIFIER, Mistakes, read_csv, read_yaml
 from clinic_outcomes.mapping.redcap_project import check_project
@@ -95,6 +96,7 @@ class System:
     ``codes`` maps code set → delivered code → canonical code. ``key_patterns`` maps a key column's name to the
     regular expression that the whole delivered key must match. A code that no code set knows may be delivered where it
     has the form of ``new_code_pattern``, and becomes ``unmapped``; any other value of a coded column is refused.
+    ``fhir`` is what its folder says of FHIR, where it exports that.
     """
 
     name: str
@@ -112,6 +114,7 @@ class System:
     codes: Mapping[str, Mapping[str, str]]
     fingerprint: str
     new_code_pattern: str = NEW_CODES
+    fhir: FhirMapping | None = None
 
     @property
     def formats(self) -> tuple[str, ...]:
@@ -219,10 +222,13 @@ def _read_system(folder: Path, contract: Contract, mistakes: Mistakes) -> System
     check_sources(head_path, head.sources, (head.format, *head.other_formats), mistakes)
     if "redcap" in (head.format, *head.other_formats):
         check_project(folder, head.sources, mistakes)
+    fhir = None
+    if "fhir" in (head.format, *head.other_formats):
+        fhir = read_fhir(folder, head.sources, head.key_patterns, codes, mistakes)
     columns = _read_columns(folder / "columns.csv", head, codes, contract, mistakes)
     _check_codes(folder / "codes.csv", columns, codes, contract, mistakes)
     _check_complete(folder / "columns.csv", head_path, head, columns, contract, mistakes)
-    return System(
+    system = System(
         name=folder.name,
         folder=folder,
         title=head.title,
@@ -239,7 +245,11 @@ def _read_system(folder: Path, contract: Contract, mistakes: Mistakes) -> System
         codes={name: {source: code for source, (code, _) in lines.items()} for name, lines in codes.items()},
         new_code_pattern=head.new_code_pattern,
         fingerprint=fingerprint_files([p for p in folder.rglob("*") if p.is_file()], folder),
+        fhir=fhir,
     )
+    if fhir and not mistakes.problems:
+        check_view_columns(folder, fhir, system.allowed_columns, mistakes)
+    return system
 
 
 def allowed_codes(columns: Iterable[ColumnMapping], code_set: str, contract: Contract) -> frozenset[str] | None:
