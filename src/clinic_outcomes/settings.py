@@ -10,6 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 PROJECT_ROOT = Path(os.environ.get("CLINIC_OUTCOMES_PROJECT", Path(__file__).resolve().parents[2]))
 
+LIMITS = ("largest_", "deepest_", "most_")
+"""How names of limits on delivered files begin."""
+
 
 class Settings(BaseModel):
     """Folders and limits of one run.
@@ -43,9 +46,10 @@ class Settings(BaseModel):
 
     @classmethod
     def from_environment(cls, home: Path | None = None) -> Self:
-        """Read ``CLINIC_OUTCOMES_HOME``, ``_CLINICS``, ``_SYSTEMS``, ``_SALT_FILE``, ``_THREADS``, ``_MEMORY_LIMIT_MB``,
-        ``_DEBUG`` and the limits on hostile files (``_LARGEST_FILE_MB``, ``_MOST_CELLS`` …: each as its field here).
+        """Read ``CLINIC_OUTCOMES_HOME``, ``_CLINICS``, ``_SYSTEMS``, ``_SALT_FILE``, ``_THREADS`` and the like.
 
+        The others are ``_MEMORY_LIMIT_MB``, ``_DEBUG``, and for each limit on delivered files its own name, such as
+        ``_LARGEST_FILE_MB`` or ``_MOST_CELLS``.
         ``home`` takes precedence over the variable; the default is ``var/`` in the project.
         """
         names = {
@@ -56,7 +60,7 @@ class Settings(BaseModel):
             "threads": "THREADS",
             "memory_limit_mb": "MEMORY_LIMIT_MB",
             "debug": "DEBUG",
-        } | {name: name.upper() for name in cls.model_fields if name.startswith(("largest_", "deepest_", "most_"))}
+        } | {name: name.upper() for name in cls.model_fields if name.startswith(LIMITS)}
         values: dict[str, object] = {
             field: os.environ[f"CLINIC_OUTCOMES_{name}"]
             for field, name in names.items()
@@ -69,6 +73,11 @@ class Settings(BaseModel):
         return settings.model_copy(
             update={name: getattr(settings, name).resolve() for name in ("home", "clinics", "systems")}
         )
+
+    @property
+    def limits(self) -> dict[str, int]:
+        """Name → value of each limit on what a delivered file may be."""
+        return {name: getattr(self, name) for name in sorted(type(self).model_fields) if name.startswith(LIMITS)}
 
     @property
     def salt_file(self) -> Path:

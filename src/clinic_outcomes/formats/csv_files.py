@@ -13,6 +13,7 @@ import duckdb
 
 from clinic_outcomes.database import quote_name, quote_path, quote_text
 from clinic_outcomes.formats.leftover import Leftover
+from clinic_outcomes.formats.limits import check_columns, refusal
 from clinic_outcomes.mapping import System
 from clinic_outcomes.problems import ClinicOutcomesError, Problem
 from clinic_outcomes.settings import Settings
@@ -24,6 +25,7 @@ LONGEST_HEADER_BYTES = 1_000_000
 CHUNK_BYTES = 1 << 22
 
 # The beginning of DuckDB's message; what follows quotes the row and may not be passed on.
+_TOO_LONG = "Maximum line size of"
 _ERROR_LINE = re.compile(r"Invalid Input Error: CSV Error on Line: (\d+)\b")
 
 
@@ -103,12 +105,15 @@ def numbered_rows(path: Path, system: System, header: tuple[str, ...]) -> str:
 def check_file(connection: duckdb.DuckDBPyConnection, path: Path, system: System, settings: Settings) -> int:
     """Rows below the header. Text that is no UTF-8 never reaches DuckDB, which may break down on it."""
     header = header_of(path, system)
+    check_columns(path, header, settings)
     _check_encoding(path)
     try:
         row = connection.execute(f"SELECT count(*) FROM {_read_csv(path, system, header)}").fetchone()
     except duckdb.Error as error:
         found = _ERROR_LINE.match(str(error))
         line = int(found.group(1)) if found else None
+        if _TOO_LONG in str(error):
+            raise refusal(path, "cell_too_large", "a record is over 2 MB", line=line) from None
         raise _structure_error(path, "quotes, delimiters or line ends are broken here", line) from None
     return int(row[0]) if row else 0
 

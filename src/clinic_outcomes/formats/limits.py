@@ -8,7 +8,7 @@ from __future__ import annotations
 import gzip
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from clinic_outcomes.problems import ClinicOutcomesError, Problem
@@ -18,6 +18,16 @@ MEGABYTE = 1_000_000
 CHUNK_BYTES = 1 << 20
 _EXPORT_AGAIN = "Export the file again, and in parts where it is large."
 
+_ARCHIVE_STARTS = (
+    b"PK\3\4",
+    b"PK\5\6",
+    b"\x1f\x8b",
+    b"BZh",
+    b"\xfd7zXZ",
+    b"\x28\xb5\x2f\xfd",
+    b"7z\xbc\xaf\x27\x1c",
+    b"Rar!",
+)
 _OTHER_BYTES = bytes(set(range(256)) - set(b"[]{}"))
 _ONE_KIND = bytes.maketrans(b"{}", b"[]")
 _STRING = re.compile(rb'"(?:[^"\\\n]|\\.)*"')
@@ -36,6 +46,19 @@ def check_size(path: Path, settings: Settings) -> None:
         raise refusal(path, "file_too_large", f"the file is over {settings.largest_file_mb} MB")
 
 
+def check_columns(path: Path, header: Sequence[str], settings: Settings) -> None:
+    """Refuse, with rule ``too_many_columns``, a header with more names than the settings allow."""
+    if len(header) > settings.most_columns:
+        raise refusal(path, "too_many_columns", f"the file has more than {settings.most_columns} columns", line=1)
+
+
+def is_archive(path: Path) -> bool:
+    """Whether a file begins as archives do: zip, gzip, bzip2, xz, Zstandard, 7z, rar or tar."""
+    with path.open("rb") as stream:
+        start = stream.read(262)
+    return start.startswith(_ARCHIVE_STARTS) or start[257:] == b"ustar"
+
+
 def check_gzip(path: Path, settings: Settings) -> int:
     """Bytes that a gzip file holds, read in pieces and no further than the settings allow.
 
@@ -51,7 +74,7 @@ def gunzip(path: Path, settings: Settings) -> Iterator[bytes]:
     try:
         with gzip.open(path, "rb") as stream:
             while piece := stream.read(CHUNK_BYTES):
-                if not unpacked and piece.startswith((b"\x1f\x8b", b"PK\3\4")):
+                if not unpacked and piece.startswith(_ARCHIVE_STARTS):
                     raise refusal(path, "nested_archive", "the file holds another archive")
                 unpacked += len(piece)
                 if unpacked > largest:

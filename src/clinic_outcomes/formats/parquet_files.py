@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import struct
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,10 +12,14 @@ import duckdb
 from clinic_outcomes.database import quote_name, quote_path, quote_text, text_list, write_parquet
 from clinic_outcomes.formats.csv_files import SOURCE_FILE, SOURCE_ITEM, SOURCE_LINE
 from clinic_outcomes.formats.leftover import Leftover
+from clinic_outcomes.formats.limits import MEGABYTE, check_columns, refusal
 from clinic_outcomes.mapping import System
 from clinic_outcomes.problems import ClinicOutcomesError, Problem
 from clinic_outcomes.settings import Settings
 
+_MAGIC = b"PAR1"
+_FOOTER = struct.Struct("<I4s")
+LARGEST_FOOTER_BYTES = 16 * MEGABYTE
 _NUMBER = re.compile(r"(?:U?(?:TINY|SMALL|BIG|HUGE)?INT(?:EGER)?|FLOAT|DOUBLE|DECIMAL\(.*\))")
 _TEXT = re.compile(r"VARCHAR|BOOLEAN|DATE|TIME.*|UUID|ENUM\(.*\)")
 _WHOLE = "-?(?:0|[1-9][0-9]{0,17})"
@@ -25,8 +30,11 @@ _WRITER = r"[A-Za-z][A-Za-z .-]{0,40}(?: version)? v?\d[\w.+-]{0,30}(?: \((?:bui
 
 
 def check_file(connection: duckdb.DuckDBPyConnection, path: Path, system: System, settings: Settings) -> int:
-    """Rows of the file, every value of it read once."""
+    """Rows of the file, every value of it read once, after what it says of its size."""
+    _check_footer(path)
     header = read_header(connection, path, system, "")
+    check_columns(path, header, settings)
+    _check_sizes(connection, path, settings)
     values = ", ".join(f"count({quote_name(name)})" for name in header)
     try:
         row = connection.execute(f"SELECT count(*), {values} FROM {_read(path)}").fetchone()
@@ -110,6 +118,41 @@ def _sql_type(text: str) -> str:
         f"WHEN bool_and(regexp_full_match({text}, {quote_text(_DECIMAL)})) "
         f"THEN 'DECIMAL(18,' || max(length(split_part({text}, '.', 2))) || ')' END"
     )
+
+
+def _check_footer(path: Path) -> None:
+    """Refuse what is cut off, and a footer that is longer than any that plain columns need."""
+    size = path.stat().st_size
+    with path.open("rb") as stream:
+        begins = stream.read(len(_MAGIC)) == _MAGIC
+        stream.seek(max(size - _FOOTER.size, 0))
+        end = stream.read(_FOOTER.size)
+    if size < _FOOTER.size + len(_MAGIC) or not begins:
+        raise _structure_error(path, "the file is no Parquet, or not whole")
+    length, magic = _FOOTER.unpack(end)
+    if magic != _MAGIC or length > size - _FOOTER.size - len(_MAGIC):
+        raise _structure_error(path, "the file is no Parquet, or not whole")
+    if length > LARGEST_FOOTER_BYTES:
+        raise refusal(path, "metadata_too_large", "the footer is larger than any that plain columns need")
+
+
+def _check_sizes(connection: duckdb.DuckDBPyConnection, path: Path, settings: Settings) -> None:
+    """Refuse what by its own account comes to more than the settings allow."""
+    try:
+        rows = connection.execute(f"SELECT num_rows FROM parquet_file_metadata({quote_path(path)})").fetchone()
+        sizes = connection.execute(
+            f"SELECT sum(total_uncompressed_size), sum(total_compressed_size), min(total_uncompressed_size) "
+            f"FROM parquet_metadata({quote_path(path)})"
+        ).fetchone()
+    except duckdb.Error:
+        raise _structure_error(path, "the file cannot be read as Parquet") from None
+    unpacked, packed, least = (int(size or 0) for size in sizes or (0, 0, 0))
+    if not rows or not 0 <= int(rows[0]) <= settings.most_rows:
+        raise refusal(path, "too_many_rows", f"the file has more than {settings.most_rows} rows")
+    if least < 0 or unpacked > settings.largest_unpacked_mb * MEGABYTE:
+        raise refusal(path, "unpacked_too_large", f"unpacked it is over {settings.largest_unpacked_mb} MB")
+    if unpacked > 10 * MEGABYTE and unpacked > packed * settings.largest_ratio:
+        raise refusal(path, "unpacked_too_large", f"unpacked it is over {settings.largest_ratio} times as large")
 
 
 def _columns(connection: duckdb.DuckDBPyConnection, path: Path) -> dict[str, str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import zlib
 from collections.abc import Iterable, Mapping, Sequence
 
 import duckdb
@@ -11,6 +10,7 @@ import duckdb
 from clinic_outcomes.database import session
 from clinic_outcomes.files import fingerprint, sha256_file
 from clinic_outcomes.formats import check_file, content_sha256, sources_of
+from clinic_outcomes.formats.limits import MEGABYTE, check_gzip, check_size, is_archive
 from clinic_outcomes.mapping import Clinic, System
 from clinic_outcomes.problems import ClinicOutcomesError, Problem
 from clinic_outcomes.receive.landing import Drop, Entry
@@ -18,19 +18,24 @@ from clinic_outcomes.receive.manifest import MANIFEST_NAME, SAFE_FILE_NAME, Mani
 from clinic_outcomes.records import ReceivedFile, ReceiveRecord
 from clinic_outcomes.settings import Settings
 
+MOST_MEMORY_MB = 300
+"""Memory of DuckDB while it looks at files that nobody has looked at yet."""
+
 
 def check_drop(drop: Drop, clinic: Clinic, settings: Settings) -> ReceiveRecord:
     """The delivery record of a landing folder, with every problem found in it."""
+    if len(drop.entries) > settings.most_files:
+        return _unidentified(drop, clinic.clinic_id, [_too_many_files(settings)], settings)
     problems = _check_entries(drop)
     try:
         manifest = _find_manifest(drop)
     except ClinicOutcomesError as error:
-        return _unidentified(drop, clinic.clinic_id, [*error.problems, *problems])
-    digests = {entry.name: sha256_file(entry.path) for entry in _files(drop).values()}
-    contents = {name: _content_digest(entry, digests[name]) for name, entry in _files(drop).items()}
+        return _unidentified(drop, clinic.clinic_id, [*error.problems, *problems], settings)
+    digests = {entry.name: _digest(entry, settings) for entry in _files(drop).values()}
+    contents = {name: _content_digest(entry, digests[name], settings) for name, entry in _files(drop).items()}
     sources = {name: sources_of(name, clinic.system) for name in digests}
     problems += _check_manifest(manifest, drop, clinic)
-    with session(settings) as connection:
+    with session(_cautious(settings)) as connection:
         for file in sorted(manifest.files, key=lambda file: file.name):
             if file.name in digests:
                 entry = _files(drop)[file.name]
@@ -54,14 +59,28 @@ def check_drop(drop: Drop, clinic: Clinic, settings: Settings) -> ReceiveRecord:
     )
 
 
-def _content_digest(entry: Entry, digest: str) -> str:
-    """Digest of what a file holds; of a broken archive, its own: checking the file says that it is broken."""
+def _cautious(settings: Settings) -> Settings:
+    """The settings with less memory for DuckDB, that a hostile file may not take it all."""
+    return settings.model_copy(update={"memory_limit_mb": min(settings.memory_limit_mb, MOST_MEMORY_MB)})
+
+
+def _digest(entry: Entry, settings: Settings) -> str:
+    """SHA-256 of a file; of one that is too large, which is refused unread, only its size."""
+    if entry.size > settings.largest_file_mb * MEGABYTE:
+        return f"{entry.size} bytes"
+    return sha256_file(entry.path)
+
+
+def _content_digest(entry: Entry, digest: str, settings: Settings) -> str:
+    """Digest of what a file holds; of an archive that is broken or over the limits, its own: checking it says so."""
     if not entry.name.lower().endswith(".gz"):
         return digest
     try:
-        return content_sha256(entry.path)
-    except (OSError, EOFError, zlib.error):
+        check_size(entry.path, settings)
+        check_gzip(entry.path, settings)
+    except ClinicOutcomesError:
         return digest
+    return content_sha256(entry.path)
 
 
 def _files(drop: Drop) -> dict[str, Entry]:
@@ -74,6 +93,14 @@ def _told(name: str) -> str | None:
 
 
 def _check_entries(drop: Drop) -> list[Problem]:
+    if not drop.is_folder and any(entry.is_file and is_archive(entry.path) for entry in drop.entries):
+        return [
+            Problem(
+                rule="archive_not_read",
+                message="a delivery is a folder with its files and manifest.json; this is an archive",
+                advice="Unpack it, and deliver the folder that it holds.",
+            )
+        ]
     if not drop.is_folder:
         return [
             Problem(
@@ -175,6 +202,10 @@ def _check_file(
 ) -> list[Problem]:
     """Everything wrong with one listed file; that it was changed on the way is the first to tell."""
     problems = []
+    try:
+        check_size(entry.path, settings)
+    except ClinicOutcomesError as error:
+        return list(error.problems)
     if digest != file.sha256:
         problems.append(
             Problem(
@@ -241,11 +272,23 @@ def _delivery_id(
     return f"{manifest.export_sequence:06d}-{manifest.export_kind}-{digest[:16]}"
 
 
-def _unidentified(drop: Drop, clinic_id: str, problems: Iterable[Problem]) -> ReceiveRecord:
+def _too_many_files(settings: Settings) -> Problem:
+    return Problem(
+        rule="too_many_files",
+        message=f"the folder has more than {settings.most_files} files",
+        advice="Deliver the files of the mapping, and no others.",
+    )
+
+
+def _unidentified(drop: Drop, clinic_id: str, problems: Sequence[Problem], settings: Settings) -> ReceiveRecord:
+    unread = any(problem.rule == "too_many_files" for problem in problems)
     parts = [
         text
         for entry in drop.entries
-        for text in (entry.name, sha256_file(entry.path) if entry.is_file else "not a regular file")
+        for text in (
+            entry.name,
+            f"{entry.size} bytes" if unread or not entry.is_file else _digest(entry, settings),
+        )
     ]
     return ReceiveRecord(
         clinic_id=clinic_id,

@@ -20,7 +20,7 @@ def receive(clinic_id: str, settings: Settings) -> tuple[ReceiveRecord, ...]:
     stays in the ledger. ``ClinicOutcomesError`` where the clinic is not known or landing cannot be read.
     """
     clinic = load_clinic(clinic_id, settings)
-    checked_by = _rules(clinic)
+    checked_by = _rules(clinic, settings)
     landed = {}
     for drop in look(clinic_id, settings):
         record = _receive(drop, clinic, checked_by, settings)
@@ -29,7 +29,7 @@ def receive(clinic_id: str, settings: Settings) -> tuple[ReceiveRecord, ...]:
     return tuple(record for _, record in sorted((earlier | landed).items()))
 
 
-def _rules(clinic: Clinic) -> str:
+def _rules(clinic: Clinic, settings: Settings) -> str:
     """What a folder's verdict depends on beside its content: a folder is looked at again when this changes."""
     sources = [text for name, s in clinic.system.sources.items() for text in (name, s.model_dump_json())]
     return fingerprint(
@@ -37,6 +37,7 @@ def _rules(clinic: Clinic) -> str:
             *clinic.system.formats,
             clinic.system.csv.model_dump_json(),
             *sources,
+            *(f"{name} {limit}" for name, limit in settings.limits.items()),
             code_fingerprint(("receive", "formats")),
         ]
     )[:16]
