@@ -8,20 +8,21 @@ import pytest
 from clinic_outcomes.database import quote_name
 from clinic_outcomes.formats import check_file, leftovers, read_header, redcap_files, source_rows
 from clinic_outcomes.mapping import System, load_system
+from clinic_outcomes.mapping.redcap_project import read_project
 from clinic_outcomes.problems import ClinicOutcomesError
 from clinic_outcomes.settings import Settings
 from tests.support.redcap_projects import make_system
 
 DICTIONARY = """\
-field_name,form_name,field_type,field_label,select_choices_or_calculations
-id,person,text,Number,
-about,person,descriptive,Read this,
-colour,person,text,Colour,
-trauma,person,checkbox,Trauma,"1, War | -9, Not said | A_b, Other"
-weight,visit,text,Weight,
-scan,visit,file,Scan,
-ratio,visit,calc,Ratio,[weight] / 2
-minutes,call,text,Minutes,
+field_name,form_name,field_type,field_label,select_choices_or_calculations,identifier
+id,person,text,Number,,
+about,person,descriptive,Read this,,
+colour,person,text,Colour,,y
+trauma,person,checkbox,Trauma,"1, War | -9, Not said | A_b, Other",
+weight,visit,text,Weight,,
+scan,visit,file,Scan,,
+ratio,visit,calc,Ratio,[weight] / 2,
+minutes,call,text,Minutes,,
 """
 EVENTS = """\
 arm_num,unique_event_name,form
@@ -160,9 +161,9 @@ def test_what_redcap_does_not_write_is_refused_with_its_line(
 MISTAKES = {
     "data_dictionary.csv": {
         "": "the header lacks",
-        "name,form\n": "the header lacks field_name, field_type, form_name",
-        DICTIONARY + "id,call,text,,\n": "the field is there twice",
-        DICTIONARY + "Jane Doe,call,text,,\n": "have names of",
+        "name,form\n": "the header lacks field_name, field_type, form_name, identifier",
+        DICTIONARY + "id,call,text,,,\n": "the field is there twice",
+        DICTIONARY + "Jane Doe,call,text,,,\n": "have names of",
         DICTIONARY.replace(",call,", ",talk,"): "no such form in data_dictionary.csv",
     },
     "instrument_event_mappings.csv": {
@@ -186,6 +187,49 @@ def test_a_system_without_its_dictionary_is_a_mistake(settings: Settings) -> Non
     (settings.systems / "project" / "data_dictionary.csv").unlink()
     with pytest.raises(ClinicOutcomesError, match="file is missing; REDCap exports it"):
         load_system("project", settings)
+
+
+def test_a_field_that_identifies_or_holds_free_text_cannot_be_carried(settings: Settings) -> None:
+    columns = settings.systems / "project" / "columns.csv"
+    lines = columns.read_text().splitlines(keepends=True)
+    places = {
+        name: next(n for n, line in enumerate(lines) if f",{name}," in line) for name in ("colour", "scan", "ratio")
+    }
+    for name, place in places.items():
+        lines[place] = lines[place].replace(",,,,,", ",prior_treatment,rxnorm_code,,,")
+        assert name in lines[place] and "rxnorm_code" in lines[place]
+    columns.write_text("".join(lines))
+    with pytest.raises(ClinicOutcomesError) as caught:
+        load_system("project", settings)
+    refused = {problem.line for problem in caught.value.problems if "nothing may carry it" in problem.message}
+    assert refused == {places["colour"] + 1, places["scan"] + 1}
+
+
+def test_both_headers_of_a_data_dictionary_are_read(settings: Settings) -> None:
+    folder = settings.systems / "project"
+    before = read_project(folder)
+    names = (
+        "Variable / Field Name",
+        "Form Name",
+        "Field Type",
+        "Field Label",
+        '"Choices, Calculations, OR Slider Labels"',
+        "Identifier?",
+    )
+    text = "\ufeff" + ",".join(names) + "\r\n" + DICTIONARY.partition("\n")[2]
+    (folder / "data_dictionary.csv").write_text(text, encoding="utf-8")
+    assert read_project(folder) == before
+    assert before.forms == ("person", "visit", "call")
+
+
+def test_a_choice_that_the_dictionary_has_lost_stays_with_its_checkbox(tmp_path: Path, system: System) -> None:
+    dictionary = DICTIONARY.replace("trauma,person,", "trauma,visit,")
+    (system.folder / "data_dictionary.csv").write_text(dictionary)
+    lines = EXPORT.splitlines()
+    path = export(tmp_path, f"{lines[0]};trauma___nask\n{lines[1]};\n{lines[2]};1\n")
+    assert [(row[-2], row[-1]) for row in read(path, system, "visit")] == [("", 2), ("1", 3)]
+    with duckdb.connect() as connection:
+        assert "trauma___nask" not in read_header(connection, path, system, "person")
 
 
 def written(path: Path, system: System, rows: dict[str, str]) -> list[str]:
@@ -254,6 +298,13 @@ def test_events_and_instances_that_are_not_given_come_from_the_project(tmp_path:
         "C;visit_arm_1;;;;;70;2;;",
         ";visit_arm_1;call;1;;;;;9;2",
     ]
+
+
+def test_instances_of_a_repeating_event_are_counted(tmp_path: Path, system: System) -> None:
+    weekly = [{"id": "A", "weight": weight, "redcap_event_name": "weekly_arm_1"} for weight in ("60", "61")]
+    path = tmp_path / "data.csv"
+    written(path, system, {"visit": values(system, "visit", weekly)})
+    assert [row[:3] for row in read(path, system, "visit")] == [("A", "weekly_arm_1", "1"), ("A", "weekly_arm_1", "2")]
 
 
 def test_two_rows_for_one_place_are_both_written(tmp_path: Path, system: System) -> None:

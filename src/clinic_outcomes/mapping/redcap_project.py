@@ -26,20 +26,27 @@ FIELD_HEADERS = {
     "form_name": "Form Name",
     "field_type": "Field Type",
     "select_choices_or_calculations": "Choices, Calculations, OR Slider Labels",
+    "identifier": "Identifier?",
 }
 """Columns of a data dictionary that are read: their name in the API → their name in the Online Designer."""
 EVENT_HEADERS = {name: name for name in ("arm_num", "unique_event_name", "form")}
 REPEATING_HEADERS = {name: name for name in ("event_name", "form_name")}
+UNMAPPABLE_TYPES = ("notes", "file", "signature")
+"""Types of fields that hold free text or documents."""
 
 
 @dataclass(frozen=True)
 class Field:
-    """A field of a form. ``columns`` are those of an export: one, or one a choice of a checkbox; none for mere text."""
+    """A field of a form. ``columns`` are those of an export: one, or one a choice of a checkbox; none for mere text.
+
+    ``identifies`` says that the project has marked it as an identifier.
+    """
 
     name: str
     form: str
     field_type: str
     columns: tuple[str, ...]
+    identifies: bool = False
 
 
 @dataclass(frozen=True)
@@ -105,12 +112,22 @@ def read_project(folder: Path) -> RedcapProject:
     return project
 
 
-def check_project(folder: Path, sources: Mapping[str, Source], mistakes: Mistakes) -> None:
-    """Mistakes in the project's files, and sources of forms that it does not have."""
+def check_project(
+    folder: Path, sources: Mapping[str, Source], carried: Iterable[tuple[int, str]], mistakes: Mistakes
+) -> None:
+    """Mistakes in the project's files, sources of forms that it does not have, and fields that may not be carried.
+
+    ``carried`` are line and source column of ``columns.csv`` for what goes to a table.
+    """
     project = _read(folder, mistakes)
     for name, source in sources.items():
         if project.fields and source.form and source.form not in project.forms:
             mistakes.add(folder / "system.yml", f"no such form in {DICTIONARY}", column=f"sources.{name}.form")
+    refused = {field.name for field in project.fields if field.identifies or field.field_type in UNMAPPABLE_TYPES}
+    for line, column in carried:
+        if column in refused:
+            message = "the field is marked as an identifier, or holds free text or a document: nothing may carry it"
+            mistakes.add(folder / "columns.csv", message, line=line, column="source_column")
 
 
 def _read(folder: Path, mistakes: Mistakes) -> RedcapProject:
@@ -124,7 +141,8 @@ def _read(folder: Path, mistakes: Mistakes) -> RedcapProject:
             mistakes.add(folder / DICTIONARY, "a field and its form have names of a-z, 0-9 and _", line=line)
         if name in fields:
             mistakes.add(folder / DICTIONARY, "the field is there twice", line=line)
-        fields[name] = Field(name, form, kind, _columns(name, kind, row["select_choices_or_calculations"]))
+        columns = _columns(name, kind, row["select_choices_or_calculations"])
+        fields[name] = Field(name, form, kind, columns, row["identifier"].lower() == "y")
     if not fields:
         mistakes.add(folder / DICTIONARY, "the dictionary has no field")
     project = RedcapProject(

@@ -220,12 +220,13 @@ def _read_system(folder: Path, contract: Contract, mistakes: Mistakes) -> System
     if head is None:
         return None
     check_sources(head_path, head.sources, (head.format, *head.other_formats), mistakes)
-    if "redcap" in (head.format, *head.other_formats):
-        check_project(folder, head.sources, mistakes)
     fhir = None
     if "fhir" in (head.format, *head.other_formats):
         fhir = read_fhir(folder, head.sources, head.key_patterns, codes, mistakes)
     columns = _read_columns(folder / "columns.csv", head, codes, contract, mistakes)
+    if "redcap" in (head.format, *head.other_formats):
+        carried = [(m.line, name) for m in columns if m.table for name in m.source_columns]
+        check_project(folder, head.sources, carried, mistakes)
     _check_codes(folder / "codes.csv", columns, codes, contract, mistakes)
     _check_complete(folder / "columns.csv", head_path, head, columns, contract, mistakes)
     system = System(
