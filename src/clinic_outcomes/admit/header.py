@@ -48,8 +48,3 @@ def plain_name(name: str) -> str:
 def is_a_header(header: Sequence[str], allowed: Sequence[str]) -> bool:
     """Whether the first line is a header at all: a file without one would show its first row's values as names."""
     return 2 * len(set(header) & set(allowed)) >= len(allowed)
-
-
-def looks_like_a_column(name: str) -> bool:
-    """Whether an unknown name has the form of a column's; "Jane Doe" has not."""
-    return re.fullmatch(r"[A-Za-z][A-Za-z0-9_.]{0,62}", name) is not None

@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import duckdb
 
+from clinic_outcomes.admit.columns import column_problem, column_problems, delivered_columns
 from clinic_outcomes.admit.detectors import RULES, VALUE_RULES, plain_text
-from clinic_outcomes.admit.header import is_a_header, is_name_like, looks_like_a_column
-from clinic_outcomes.admit.recognition import Scan, column_scans, key_scans, present_values
-from clinic_outcomes.formats import (
-    Leftover,
-    delivered_sources,
-    leftovers,
-    read_header,
-    source_rows,
-    sources_of,
-)
-from clinic_outcomes.mapping import Clinic
+from clinic_outcomes.admit.drift import advice_for_retyped, renamed_columns
+from clinic_outcomes.admit.recognition import Scan, column_scans, key_scans, present_values, tick_scans
+from clinic_outcomes.formats import Leftover, delivered_sources, leftovers, read_header, source_rows, sources_of
+from clinic_outcomes.mapping import Clinic, System
 from clinic_outcomes.problems import Problem
-
-HEADER_LINE = 1
 
 
 def scan_delivery(connection: duckdb.DuckDBPyConnection, paths: Mapping[str, Path], clinic: Clinic) -> list[Problem]:
@@ -36,29 +28,28 @@ def scan_delivery(connection: duckdb.DuckDBPyConnection, paths: Mapping[str, Pat
         for found in leftovers(connection, path, system):
             problems.append(_leftover(found, name))
         for source in sources_of(name, system):
-            header = read_header(connection, path, system, source)
-            problems += _check_header_of(connection, name, source, header, clinic, told.setdefault(source, set()))
+            problems += _check_columns(connection, name, path, source, clinic, told.setdefault(source, set()))
     for source in delivered_sources(list(paths), system):
         problems += _scan_source(connection, paths, source, clinic, told)
+    for source, members in _ticked(system, list(paths)).items():
+        problems += _scan_ticks(connection, paths, source, members, clinic)
     return problems
 
 
-def _check_header_of(
-    connection: duckdb.DuckDBPyConnection,
-    file_name: str,
-    source: str,
-    header: Sequence[str],
-    clinic: Clinic,
-    told: set[str],
+def _check_columns(
+    connection: duckdb.DuckDBPyConnection, file_name: str, path: Path, source: str, clinic: Clinic, told: set[str]
 ) -> list[Problem]:
     """Problems of the names of a file's columns; ``told`` gets the names that may be told."""
-    allowed = clinic.system.allowed_columns(source)
-    broken = _rules_of_names(connection, [name for name in header if name not in allowed])
-    tellable = _tellable(header, allowed, broken)
-    told |= tellable
-    return [
-        problem.model_copy(update={"file": file_name}) for problem in _check_header(header, allowed, broken, tellable)
-    ]
+    system = clinic.system
+    found = delivered_columns(connection, read_header(connection, path, system, source), source, system)
+    told |= found.tellable
+    new = [name for name in found.unknown if name in found.tellable]
+    renamed: Mapping[str, str] = {}
+    if new and found.missing:
+        rows = source_rows(connection, {file_name: path}, system, source).sql
+        renamed = renamed_columns(connection, rows, found.header, found.missing, new, clinic, source)
+    problems = column_problems(found, source, system, renamed)
+    return [problem.model_copy(update={"file": file_name}) for problem in problems]
 
 
 def _scan_source(
@@ -74,9 +65,9 @@ def _scan_source(
     header = delivered.columns
     rows = present_values(delivered.sql, header, system.missing)
     tellable = set(system.allowed_columns(source)).union(*(told.get(base, set()) for base in system.base_of(source)))
-    problems = []
     keys = key_scans(system, source, header)
     scans = [*keys, *column_scans(clinic, source, header)]
+    problems = []
     for place, (scan, suspicious) in enumerate(zip(scans, _count_suspicious(connection, rows, scans), strict=True)):
         if not suspicious:
             continue
@@ -86,8 +77,43 @@ def _scan_source(
             found = _apply_rules(connection, rows, scan)
         name = scan.columns[0]
         shown = scan.columns if name in tellable else ()
+        lines = [m for m in system.columns if m.source == source and m.source_columns and name in m.source_columns]
+        retyped = advice_for_retyped(connection, rows, scan, suspicious, lines)
         for rule, file, count, line in found:
-            problem = _problem(rule, shown, scan.table, count, line, header.index(name) + 1)
+            advice = retyped if rule == scan.otherwise else None
+            problem = column_problem(
+                rule, shown, line, header.index(name) + 1, table=scan.table, rows=count, advice=advice
+            )
+            problems.append(problem.model_copy(update={"file": file}))
+    return problems
+
+
+def _ticked(system: System, files: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Source → its columns of ticks, which sources made from it gather into lists: only ticks get there."""
+    delivered = {base for file in files for base in sources_of(file, system)}
+    found: dict[str, tuple[str, ...]] = {}
+    for source in system.sources.values():
+        if source.origin and source.lists and delivered & set(system.base_of(source.origin)):
+            members = [member for columns in source.gathered.values() for member in columns]
+            found[source.origin] = tuple(dict.fromkeys((*found.get(source.origin, ()), *members)))
+    return found
+
+
+def _scan_ticks(
+    connection: duckdb.DuckDBPyConnection,
+    paths: Mapping[str, Path],
+    source: str,
+    members: Sequence[str],
+    clinic: Clinic,
+) -> list[Problem]:
+    """Problems of columns that hold 1 where ticked: whatever else stands there is not carried, but delivered."""
+    delivered = source_rows(connection, paths, clinic.system, source)
+    rows = present_values(delivered.sql, delivered.columns, clinic.system.missing)
+    scans = tick_scans(member for member in members if member in delivered.columns)
+    problems = []
+    for scan, suspicious in zip(scans, _count_suspicious(connection, rows, scans), strict=True):
+        for rule, file, count, line in _apply_rules(connection, rows, scan) if suspicious else ():
+            problem = column_problem(rule, scan.columns, line, rows=count)
             problems.append(problem.model_copy(update={"file": file}))
     return problems
 
@@ -103,61 +129,10 @@ def _leftover(found: Leftover, file_name: str) -> Problem:
     )
 
 
-def _problem(
-    rule: str,
-    columns: Sequence[str],
-    table: str | None,
-    rows: int | None,
-    line: int | None,
-    position: int | None = None,
-) -> Problem:
-    """A problem of a column; of one whose name may not be told, its position is."""
-    where = "" if columns or position is None else f" (column {position} of the file)"
-    return Problem(
-        rule=rule,
-        message=RULES[rule].message + where,
-        advice=RULES[rule].advice,
-        table=table,
-        column="+".join(columns) or None,
-        rows=rows,
-        line=line,
-    )
-
-
-def _check_header(
-    header: Sequence[str], allowed: Sequence[str], broken: Mapping[str, list[str]], told: set[str]
-) -> list[Problem]:
-    problems = [_problem("column_missing", (name,), None, None, HEADER_LINE) for name in allowed if name not in header]
-    for position, name in enumerate(header, start=1):
-        shown = (name,) if name in told else ()
-        rules = ["column_unknown", *broken[name]] if name in broken else []
-        rules += ["column_name_like"] if is_name_like(name) else []
-        problems += [_problem(rule, shown, None, None, HEADER_LINE, position) for rule in rules]
-    return problems
-
-
-def _tellable(header: Sequence[str], allowed: Sequence[str], broken: Mapping[str, list[str]]) -> set[str]:
-    """Names of the header that may be told: the mapping's, and others that surely are no values."""
-    told = set(header) & set(allowed)
-    if is_a_header(header, allowed):
-        told |= {name for name, rules in broken.items() if looks_like_a_column(name) and not rules}
-    return told
-
-
-def _rules_of_names(connection: duckdb.DuckDBPyConnection, names: Sequence[str]) -> dict[str, list[str]]:
-    """Rules of values that each of some names breaks: without a header, the first row's values stand in its place."""
-    if not names:
-        return {}
-    flags = ", ".join(f"({predicate})" for predicate in VALUE_RULES.values())
-    rows = connection.execute(
-        f"SELECT name, {flags} FROM (SELECT name, {plain_text('name')} AS text FROM (SELECT unnest(?) AS name))",
-        [list(names)],
-    ).fetchall()
-    return {name: [rule for rule, broken in zip(VALUE_RULES, found, strict=True) if broken] for name, *found in rows}
-
-
-def _count_suspicious(connection: duckdb.DuckDBPyConnection, rows: str, scans: Iterable[Scan]) -> list[int]:
+def _count_suspicious(connection: duckdb.DuckDBPyConnection, rows: str, scans: Sequence[Scan]) -> list[int]:
     """Rows with a value that is not recognised, a scan each, in one pass over the file."""
+    if not scans:
+        return []
     counts = ", ".join(f"count(*) FILTER ({scan.suspicious})" for scan in scans)
     return [int(count) for count in connection.execute(f"SELECT {counts} FROM {rows}").fetchone() or ()]
 
