@@ -92,6 +92,7 @@ SOME = {
         ("names.given[2]", "Ida"),
         ("names.given[3]", None),
         ("names.given[-1]", None),
+        ("names.given[-2]", None),
         ("names[1].given", "Ida"),
         ("names.where(use = 'old').exists()", True),
         ("names.exists(use = 'maiden')", False),
@@ -105,6 +106,19 @@ SOME = {
 )
 def test_path(path, expected):
     assert value_of(path, SOME) == expected
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("v" + ".v" * 50, None),
+        ("1" + " + 1" * 20, 21),
+        ("true" + " and true" * 99, True),
+        ("(" * 50 + "'x'" + ")" * 50, "x"),
+    ],
+)
+def test_the_longest_paths(path, expected):
+    assert value_of(path, {"v": {"v": 1}}) == expected
 
 
 @pytest.mark.parametrize(
@@ -238,6 +252,7 @@ def test_a_value_that_does_not_fit_stops_the_query_and_is_not_told(path, fhir_ty
         *("true < false", "'a' < 1", "true + 1", "$that", "a.ofType(integer, string)", "1.ofType(integer)"),
         "9223372036854775808",
         "100000000000000000000.0",
+        "a" + ".a" * 100,
         "(" * 200 + "1" + ")" * 200,
     ],
 )

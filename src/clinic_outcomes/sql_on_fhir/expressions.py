@@ -113,9 +113,10 @@ class Scope:
     def _member(self, node: syntax.Member) -> Value:
         held = self.children(node.base, node.name)
         element = functions.chosen(node.base)
-        if node.name != "extension" or not isinstance(element, syntax.Member):
+        if node.name != "extension" or not isinstance(element, syntax.Member) or element.name == "extension":
             return held
-        # The extensions of a primitive lie beside it, in an element of its name with an underscore before it.
+        # The extensions of a primitive lie beside it, in an element of its name with an underscore before it. An
+        # extension is no primitive.
         beside = self.children(syntax.Member(element.base, f"_{element.name}"), node.name)
         return Value(f"list_concat({self.convert.as_list(held)}, {self.convert.as_list(beside)})", "list", "json")
 

@@ -15,7 +15,9 @@ _LEVELS = (
     ("+", "-", "&"),
     ("*", "/"),
 )
-_DEEPEST = 50  # brackets in brackets; far beyond any real path, and well within Python's own stack
+# Far beyond any real path, and well within what Python and DuckDB can nest.
+_DEEPEST = 50  # brackets in brackets
+_LONGEST = 200  # tokens
 
 
 def parse(expression: str) -> Node:
@@ -25,7 +27,10 @@ def parse(expression: str) -> Node:
         PathError: the expression is not of the supported FHIRPath.
 
     """
-    parser = _Parser(tokens_of(expression))
+    tokens = tokens_of(expression)
+    if len(tokens) > _LONGEST:
+        raise PathError(f"is longer than {_LONGEST} names, values and signs")
+    parser = _Parser(tokens)
     node = parser.operation(0)
     if parser.current.kind != "end":
         raise PathError(f"{parser.current.text} is not expected here")
