@@ -11,7 +11,7 @@ from clinic_outcomes.database import session
 from clinic_outcomes.files import fingerprint, sha256_file
 from clinic_outcomes.formats import check_file, content_sha256, sources_of
 from clinic_outcomes.formats.limits import MEGABYTE, check_gzip, check_size, is_archive
-from clinic_outcomes.mapping import Clinic, System
+from clinic_outcomes.mapping import Clinic, System, split_suffix
 from clinic_outcomes.problems import ClinicOutcomesError, Problem
 from clinic_outcomes.receive.landing import Drop, Entry
 from clinic_outcomes.receive.manifest import MANIFEST_NAME, SAFE_FILE_NAME, Manifest, ManifestFile, read_manifest
@@ -225,7 +225,8 @@ def _check_file(
                 file=file.name,
             ),
         ]
-    if entry.size == 0:
+    # NDJSON has no header: where there is nothing to tell, nothing is in the file.
+    if entry.size == 0 and split_suffix(file.name, system.formats)[1] != "fhir":
         return [
             *problems,
             Problem(
