@@ -12,7 +12,7 @@ from typing import Protocol
 import duckdb
 
 from clinic_outcomes.files import sha256_file
-from clinic_outcomes.formats import csv_files, fhir_files, parquet_files, redcap_files
+from clinic_outcomes.formats import csv_files, excel_files, fhir_files, parquet_files, redcap_files
 from clinic_outcomes.formats.leftover import Leftover
 from clinic_outcomes.mapping import System, split_suffix
 from clinic_outcomes.problems import ClinicOutcomesError, Problem
@@ -47,7 +47,7 @@ class Reader(Protocol):
 
 
 _READERS: Mapping[str, Reader] = MappingProxyType(
-    {"csv": csv_files, "fhir": fhir_files, "parquet": parquet_files, "redcap": redcap_files}
+    {"csv": csv_files, "excel": excel_files, "fhir": fhir_files, "parquet": parquet_files, "redcap": redcap_files}
 )
 
 
