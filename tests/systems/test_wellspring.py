@@ -271,7 +271,7 @@ def test_an_entry_taken_back_goes_and_one_said_again_replaces(tmp_path: Path) ->
     ("cells", "rule"),
     [
         ({"intake_day": "2025-03-04"}, "calendar_date"),
-        ({"trauma___1": "Jane Doe, jane@example.org"}, "value_unknown"),
+        ({"trauma___1": "Jane Doe, jane@example.org"}, "email"),
         ({"record_id": "17"}, "key_format"),
     ],
 )
