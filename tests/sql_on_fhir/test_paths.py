@@ -5,7 +5,7 @@ from decimal import Decimal
 import duckdb
 import pytest
 
-from clinic_outcomes.sql_on_fhir import ViewError
+from clinic_outcomes.sql_on_fhir import ViewError, misfit
 from tests.support.sql_on_fhir import value_of
 
 SOME = {
@@ -239,9 +239,16 @@ def test_a_value_that_does_not_fit_stops_the_query_and_is_not_told(path, fhir_ty
     with pytest.raises(duckdb.InvalidInputException) as failure:
         value_of(path, {"v": value, "v2": 7}, fhir_type)
     message = str(failure.value)
-    assert "select[0].column[0].path" in message
+    assert misfit(failure.value).startswith("ViewDefinition select[0].column[0].path: ")
+    assert misfit(failure.value) in message
     assert CANARY not in message
     assert str(value) not in message
+
+
+def test_duckdbs_own_errors_are_no_misfits():
+    with pytest.raises(duckdb.ConversionException) as failure:
+        duckdb.execute("SELECT CAST('Invalid Input Error: ViewDefinition x: y' AS INTEGER)")
+    assert misfit(failure.value) is None
 
 
 @pytest.mark.parametrize(

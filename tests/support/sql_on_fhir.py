@@ -1,20 +1,26 @@
-"""Runs a view over a few resources, in a database of its own."""
+"""Runs a view over a few resources, in a database of the tests' own."""
 
 import json
+from functools import cache
 
 import duckdb
 
 from clinic_outcomes.sql_on_fhir import compile_view
 
 
+@cache
+def _connection():
+    return duckdb.connect(config={"threads": 1})
+
+
 def rows_of(view, resources, carry=()):
     """The rows of a view over resources; ``line`` can be carried: the number of the resource, from 1."""
-    with duckdb.connect() as connection:
-        connection.execute("CREATE TABLE lines (line INTEGER, resource JSON)")
-        connection.executemany(
-            "INSERT INTO lines VALUES (?, ?)", [[n, json.dumps(item)] for n, item in enumerate(resources, 1)]
-        )
-        return connection.execute(compile_view(view, "lines", carry=carry).sql).fetchall()
+    texts = [json.dumps(resource) for resource in resources]
+    _connection().execute(
+        "CREATE OR REPLACE TABLE lines AS SELECT unnest(range(1, len($1) + 1)) AS line, unnest($1::JSON[]) AS resource",
+        [texts],
+    )
+    return _connection().execute(compile_view(view, "lines", carry=carry).sql).fetchall()
 
 
 def value_of(path, resource, fhir_type=None, constants=(), collection=False):

@@ -4,6 +4,6 @@ A package by itself: it imports nothing else of this project, and its core nothi
 """
 
 from clinic_outcomes.sql_on_fhir.compiler import CompiledView, ViewColumn, compile_view
-from clinic_outcomes.sql_on_fhir.errors import ViewError
+from clinic_outcomes.sql_on_fhir.errors import ViewError, misfit
 
-__all__ = ["CompiledView", "ViewColumn", "ViewError", "compile_view"]
+__all__ = ["CompiledView", "ViewColumn", "ViewError", "compile_view", "misfit"]
