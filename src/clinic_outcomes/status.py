@@ -15,6 +15,7 @@ from clinic_outcomes.pipeline import sequence_conflict
 from clinic_outcomes.problems import Problem
 from clinic_outcomes.receive import is_stale, landing_folders, standing_deliveries
 from clinic_outcomes.receive.landing import readable
+from clinic_outcomes.receive.telling import told_folder
 from clinic_outcomes.recipe import recipe as recipe_of
 from clinic_outcomes.records import (
     AdmitRecord,
@@ -88,7 +89,9 @@ def read_clinic(clinic: Clinic, settings: Settings) -> ClinicRecords:
     """Read what ledger, landing and state hold of a clinic's deliveries."""
     recipe = recipe_of(clinic, settings)
     found = landing_folders(clinic.clinic_id, settings)
-    folders = {delivery_id: tuple(readable(path.name) for path in paths) for delivery_id, paths in found.items()}
+    folders = {
+        delivery_id: tuple(told_folder(readable(path.name)) for path in paths) for delivery_id, paths in found.items()
+    }
     harmonised = ledger.harmonise_records(clinic.clinic_id, recipe, settings)
     told = Counter(record.export_sequence for record in harmonised)
     state = latest(settings.state / clinic.clinic_id)
@@ -131,7 +134,8 @@ def _names(clinic_id: str, settings: Settings, without: Iterable[str] = ()) -> l
     """What lies in a clinic's landing folder, by name; names with a dot in front are still being uploaded."""
     folder = settings.landing / clinic_id
     names = [readable(path.name) for path in folder.iterdir()] if folder.is_dir() else []
-    return sorted(name for name in names if not name.startswith(".") and name not in set(without))
+    told = {told_folder(name) for name in names if not name.startswith(".")}
+    return sorted(told - set(without))
 
 
 def _deliveries(records: ClinicRecords) -> list[dict[str, Any]]:
@@ -166,9 +170,9 @@ def _unknown_clinics(clinics: Iterable[str], settings: Settings) -> list[dict[st
     names = sorted(readable(path.name) for path in landing.iterdir() if path.is_dir()) if landing.is_dir() else []
     return [
         _entry(
-            name,
+            told_folder(name),
             None,
-            Verdict("refused", "receive", (problem.model_copy(update={"clinic": name}),)),
+            Verdict("refused", "receive", (problem.model_copy(update={"clinic": told_folder(name)}),)),
             folders=_names(name, settings),
         )
         for name in names

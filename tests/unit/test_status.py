@@ -32,7 +32,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     drop(made, WEST, PEOPLE, sequence=1, folder="one")
     drop(made, WEST, PEOPLE.replace("34", "35"), sequence=1, folder="other_one")
     drop(made, WEST, PEOPLE, sequence=2, folder="two")
-    (made.landing / "stranger" / "box").mkdir(parents=True)
+    (made.landing / "other" / "box").mkdir(parents=True)
     (made.landing / ".upload").mkdir()
     for clinic in (EAST, WEST):
         events = run_clinic(clinic, made)
@@ -75,8 +75,8 @@ def test_every_delivery_is_listed_with_how_far_it_came(found: dict[str, Any]) ->
         ("", "pending", "receive", None, ["three"]),
         ("000002", "accepted", "validate", None, ["two"]),
     ]
-    assert summary(found, "stranger") == [("", "refused", "receive", "clinic_unknown", ["box"])]
-    assert {row["clinic"] for row in found["deliveries"]} == {EAST, WEST, "stranger"}
+    assert summary(found, "other") == [("", "refused", "receive", "clinic_unknown", ["box"])]
+    assert {row["clinic"] for row in found["deliveries"]} == {EAST, WEST, "other"}
 
 
 def test_the_account_follows_every_row(found: dict[str, Any]) -> None:

@@ -15,6 +15,7 @@ from clinic_outcomes.mapping import Clinic, System, split_suffix
 from clinic_outcomes.problems import ClinicOutcomesError, Problem
 from clinic_outcomes.receive.landing import Drop, Entry
 from clinic_outcomes.receive.manifest import MANIFEST_NAME, SAFE_FILE_NAME, Manifest, ManifestFile, read_manifest
+from clinic_outcomes.receive.telling import is_plain_file_name, told_file
 from clinic_outcomes.records import ReceivedFile, ReceiveRecord
 from clinic_outcomes.settings import Settings
 
@@ -26,7 +27,7 @@ def check_drop(drop: Drop, clinic: Clinic, settings: Settings) -> ReceiveRecord:
     """The delivery record of a landing folder, with every problem found in it."""
     if len(drop.entries) > settings.most_files:
         return _unidentified(drop, clinic.clinic_id, [_too_many_files(settings)], settings)
-    problems = _check_entries(drop)
+    problems = _check_entries(drop, clinic.system)
     try:
         manifest = _find_manifest(drop)
     except ClinicOutcomesError as error:
@@ -40,7 +41,8 @@ def check_drop(drop: Drop, clinic: Clinic, settings: Settings) -> ReceiveRecord:
             if file.name in digests:
                 entry = _files(drop)[file.name]
                 problems += _check_file(connection, file, entry, digests[file.name], clinic.system, settings)
-    problems = _of_clinic(problems, clinic.clinic_id)
+    problems += _check_names(manifest, clinic.system)
+    problems = _of_clinic(_untold(problems, manifest, drop, clinic.system), clinic.clinic_id)
     return ReceiveRecord(
         clinic_id=clinic.clinic_id,
         delivery_id=_delivery_id(clinic.clinic_id, manifest, contents, sources, problems),
@@ -51,7 +53,12 @@ def check_drop(drop: Drop, clinic: Clinic, settings: Settings) -> ReceiveRecord:
         reporting_period=manifest.reporting_period,
         period_status=manifest.period_status,
         files=tuple(
-            ReceivedFile(name=file.name, sources=sources[file.name], rows=file.rows, sha256=contents[file.name])
+            ReceivedFile(
+                name=told_file(file.name, clinic.system, manifest.reporting_period),
+                sources=sources[file.name],
+                rows=file.rows,
+                sha256=contents[file.name],
+            )
             for file in sorted(manifest.files, key=lambda file: file.name)
             if file.name in digests
         ),
@@ -87,12 +94,12 @@ def _files(drop: Drop) -> dict[str, Entry]:
     return {entry.name: entry for entry in drop.entries if entry.is_file and entry.name != MANIFEST_NAME}
 
 
-def _told(name: str) -> str | None:
-    """A file's name where it may be told: anything but a plain name could be made to mislead."""
-    return name if re.fullmatch(SAFE_FILE_NAME, name) else None
+def _told(name: str, system: System) -> str | None:
+    """A file's name as it may be told; None where it has other than plain letters, which could be made to mislead."""
+    return told_file(name, system, None) if re.fullmatch(SAFE_FILE_NAME, name) else None
 
 
-def _check_entries(drop: Drop) -> list[Problem]:
+def _check_entries(drop: Drop, system: System) -> list[Problem]:
     if not drop.is_folder and any(entry.is_file and is_archive(entry.path) for entry in drop.entries):
         return [
             Problem(
@@ -117,10 +124,10 @@ def _check_entries(drop: Drop) -> list[Problem]:
                     rule="file_not_regular",
                     message="sub-folders, links and devices are not read",
                     advice="Put plain files into the delivery's folder.",
-                    file=_told(entry.name),
+                    file=_told(entry.name, system),
                 )
             )
-        if _told(entry.name) is None:
+        if _told(entry.name, system) is None:
             problems.append(
                 Problem(
                     rule="file_name_unsafe",
@@ -176,7 +183,7 @@ def _check_manifest(manifest: Manifest, drop: Drop, clinic: Clinic) -> list[Prob
                 rule="file_unlisted",
                 message="a file is there that the manifest does not list",
                 advice="List every file in manifest.json, or leave it out.",
-                file=_told(name),
+                file=_told(name, clinic.system),
             )
         )
     delivered = {source for name in listed | present for source in sources_of(name, clinic.system)}
@@ -190,6 +197,27 @@ def _check_manifest(manifest: Manifest, drop: Drop, clinic: Clinic) -> list[Prob
                 )
             )
     return problems
+
+
+def _check_names(manifest: Manifest, system: System) -> list[Problem]:
+    """Files of sources whose names say more than the mapping's pattern, a number and the period."""
+    return [
+        Problem(
+            rule="file_name_unplain",
+            message="a file's name says more than its source, a number of up to three digits and the reporting period",
+            advice="Name the file as the system's mapping says, with a number at most.",
+            file=file.name,
+        )
+        for file in sorted(manifest.files, key=lambda file: file.name)
+        if sources_of(file.name, system) and not is_plain_file_name(file.name, system, manifest.reporting_period)
+    ]
+
+
+def _untold(problems: Iterable[Problem], manifest: Manifest, drop: Drop, system: System) -> list[Problem]:
+    """The problems, with names of files that could be a person's told as a hash."""
+    names = {file.name for file in manifest.files} | {entry.name for entry in drop.entries}
+    told = {name: told_file(name, system, manifest.reporting_period) for name in names if name != MANIFEST_NAME}
+    return [p.model_copy(update={"file": told[p.file]}) if p.file in told else p for p in problems]
 
 
 def _check_file(

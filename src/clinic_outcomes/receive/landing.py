@@ -9,6 +9,7 @@ from pathlib import Path
 
 from clinic_outcomes import ledger
 from clinic_outcomes.files import fingerprint, write_json
+from clinic_outcomes.receive.telling import told_folder
 from clinic_outcomes.records import Record
 from clinic_outcomes.settings import Settings
 
@@ -26,7 +27,10 @@ class Entry:
 
 @dataclass(frozen=True)
 class Drop:
-    """Something in a clinic's landing folder: mostly a folder with files. ``entries`` are in order of name."""
+    """Something in a clinic's landing folder: mostly a folder with files. ``entries`` are in order of name.
+
+    ``name`` is what may be told of the folder's name.
+    """
 
     name: str
     path: Path
@@ -85,7 +89,7 @@ def _drop(path: Path) -> Drop:
     is_folder = path.is_dir() and not path.is_symlink()
     paths = sorted(path.iterdir()) if is_folder else [path]
     entries = tuple(_entry(item) for item in paths if not item.name.startswith("."))
-    return Drop(name=readable(path.name), path=path, is_folder=is_folder, entries=entries)
+    return Drop(name=told_folder(readable(path.name)), path=path, is_folder=is_folder, entries=entries)
 
 
 def _entry(path: Path) -> Entry:
