@@ -176,10 +176,10 @@ def _choose(
 
 
 def _shares(patients: int, clinics: int) -> list[int]:
-    """Patients of each clinic, by largest remainder: as 1, 2/3, 1/2, 2/5, 1/3 … of the first."""
+    """Patients of each clinic, by largest remainder: as 1, 6/7, 6/8, 6/9, 6/10 … of the first."""
     if patients < clinics:
         raise ClinicOutcomesError(f"{patients} patients are too few for {clinics} clinics")
-    weights = [1 / (1 + place / 2) for place in range(clinics)]
+    weights = [6 / (6 + place) for place in range(clinics)]
     exact = [(patients - clinics) * weight / sum(weights) for weight in weights]
     shares = [1 + int(share) for share in exact]
     largest = sorted(range(clinics), key=lambda place: int(exact[place]) - exact[place])
