@@ -13,12 +13,13 @@ import duckdb
 
 from clinic_outcomes.contract import Column
 from clinic_outcomes.database import quote_name, quote_text
+from clinic_outcomes.harmonise.keyed_hash import keyed_hash, set_secret
 from clinic_outcomes.salt import Salt
 
 KEY_DIGITS = 32
 KEY_TABLE = "harmonised_key"
 """Temporary table of a session: delivered key → new key, for each column that keys refer to."""
-_BLOCK_BYTES = 64
+_SALT_NAME = "salt"
 
 
 def domain(column: Column) -> str:
@@ -32,10 +33,8 @@ def message_head(clinic_id: str, column: Column) -> str:
 
 
 def set_salt(connection: duckdb.DuckDBPyConnection, salt: Salt) -> None:
-    """Give a session the salt, as the two padded blocks of HMAC (RFC 2104), apart from the text of any query."""
-    block = salt.secret.ljust(_BLOCK_BYTES, b"\0")
-    connection.execute("SET VARIABLE inner_block = ?::BLOB", [bytes(byte ^ 0x36 for byte in block)])
-    connection.execute("SET VARIABLE outer_block = ?::BLOB", [bytes(byte ^ 0x5C for byte in block)])
+    """Give a session the network's salt."""
+    set_secret(connection, _SALT_NAME, salt.secret)
 
 
 def write_key_table(
@@ -51,8 +50,7 @@ def write_key_table(
         f"unnest({quote_name(name)}) AS delivered_key FROM found"
         for name, column in keys.items()
     )
-    inner = "sha256(getvariable('inner_block') || encode(head || delivered_key))"
-    key = f"left(sha256(getvariable('outer_block') || unhex({inner})), {KEY_DIGITS})"
+    key = f"left({keyed_hash(_SALT_NAME, 'head || delivered_key')}, {KEY_DIGITS})"
     connection.execute(
         f"CREATE OR REPLACE TEMP TABLE {KEY_TABLE} AS WITH found AS MATERIALIZED (SELECT {lists} FROM {rows}) "
         f"SELECT domain, delivered_key, {key} AS key "
