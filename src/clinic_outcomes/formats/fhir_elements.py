@@ -8,6 +8,7 @@ hold. It also counts quotation marks: an element that is given twice, of which a
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,18 +24,24 @@ from clinic_outcomes.mapping.fhir import RANGE, Element
 LARGEST_DAY = 36_500
 """A hundred years: what spreadsheets make of the dates from the year 2000 on lies above."""
 MOST_DECIMALS = 6
+MOST_STRANGE_NAMES, LONGEST_STRANGE_NAME = 50, 200
+"""So many names that FHIR does not know, of so many characters, are looked for in each element to tell their lines."""
 
 Path = tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class _Found:
-    """An element that a file has. A leaf is read as a value, whatever it holds; others are objects or lists of them."""
+    """An element that a file has. A leaf is read as a value, whatever it holds; others are objects or lists of them.
+
+    It is strange where it is a leaf, but should be an object or a list of objects.
+    """
 
     path: Path
     lists: tuple[bool, ...]
     """For each name of the path, whether it holds a list."""
     is_leaf: bool
+    is_strange: bool = False
 
 
 def element_leftovers(
@@ -49,17 +56,17 @@ def element_leftovers(
     if structure is None:
         return ()
     listed = {element.path: element for element in _elements(system, resource)}
-    found, unknown = _walk(structure, listed, resource)
-    leftovers = [Leftover("element_unknown", place) for place in unknown]
+    found, strange = _walk(structure, listed)
+    leftovers = [_strange_leftover(connection, resources, (resource, *path), names) for path, names in strange.items()]
     counts = _count(connection, resources, structure, found, [_condition(listed, f, system) for f in found])
     for element, (rows, line) in zip(found, counts, strict=True):
-        if rows:
+        if rows or element.is_strange:
             rule = "element_value" if _is_listed(element.path, listed) else "element_unknown"
-            leftovers.append(Leftover(rule, ".".join((resource, *element.path)), line, rows))
+            leftovers.append(Leftover(rule, ".".join((resource, *element.path)), line, rows or None))
     if not leftovers:
         rows, line = _count_repeated(connection, resources, structure, found)
         if rows:
-            leftovers.append(Leftover("element_unknown", "an element that is empty or given twice", line, rows))
+            leftovers.append(Leftover("element_unknown", "an element that is null or given twice", line, rows))
     return tuple(leftovers)
 
 
@@ -79,38 +86,51 @@ def _is_listed(path: Path, listed: Mapping[Path, Element]) -> bool:
     return any(known[: len(path)] == path for known in listed)
 
 
-def _walk(structure: Any, listed: Mapping[Path, Element], resource: str) -> tuple[list[_Found], list[str]]:
-    """Elements of a structure by the list, and places of names that FHIR does not know.
+def _walk(structure: Any, listed: Mapping[Path, Element]) -> tuple[list[_Found], dict[Path, list[str]]]:
+    """Elements of a structure by the list, and names that FHIR does not know, by what they are in.
 
     Of an element that the list does not name, what is in it does not matter.
     """
     found: list[_Found] = []
-    unknown: list[str] = []
+    strange: dict[Path, list[str]] = {}
     own_names = {name for known in listed for name in known}
 
     def is_known(name: str) -> bool:
         return name in own_names or is_fhir_name(name)
 
     def visit(node: Mapping[str, Any], path: Path, lists: tuple[bool, ...]) -> None:
-        strange = [place for place, name in enumerate(node, start=1) if not is_known(name)]
-        if strange:
-            others = f" and {len(strange) - 1} more" if len(strange) > 1 else ""
-            parent = ".".join((resource, *path))
-            unknown.append(f"property {strange[0]} of {parent}{others}, of a name that FHIR does not know")
         for name, child in node.items():
             if not is_known(name):
+                strange.setdefault(path, []).append(name)
                 continue
             own, is_list = (*path, name), isinstance(child, list)
             inner = child[0] if is_list else child
-            is_object = isinstance(inner, dict) and _is_listed(own, listed) and own not in listed
+            is_inside = _is_listed(own, listed) and own not in listed
             # An object of strange names alone cannot be read but as a whole.
-            is_leaf = not is_object or not any(map(is_known, inner))
-            found.append(_Found(own, (*lists, is_list), is_leaf))
-            if is_object:
+            is_leaf = not (is_inside and isinstance(inner, dict) and any(map(is_known, inner)))
+            found.append(_Found(own, (*lists, is_list), is_leaf, is_inside and is_leaf and inner != "NULL"))
+            if is_inside and isinstance(inner, dict):
                 visit(inner, own, (*lists, is_list))
 
     visit(structure, (), ())
-    return found, unknown
+    return found, strange
+
+
+def _strange_leftover(
+    connection: duckdb.DuckDBPyConnection, resources: str, path: Path, names: Sequence[str]
+) -> Leftover:
+    """Properties of names that FHIR does not know, which are not told: any of them could be a value."""
+    short = [name for name in names if len(name) <= LONGEST_STRANGE_NAME][:MOST_STRANGE_NAMES]
+    keys = "|".join(re.escape(json.dumps(name, ensure_ascii=False)) for name in short)
+    place = f"in {'.'.join(path)}, a name that FHIR does not know"
+    if not short:
+        return Leftover("element_unknown", place)
+    row = connection.execute(
+        f"SELECT count(*), min(source_line) FROM {resources} WHERE regexp_matches(resource::VARCHAR, ?)",
+        [rf"(?:{keys})\s*:"],
+    ).fetchone()
+    rows, line = next(_pairs(row or (0, None)))
+    return Leftover("element_unknown", place, line, rows or None)
 
 
 def _read_as(structure: Any, found: Sequence[_Found]) -> str:
@@ -160,7 +180,11 @@ def _condition(listed: Mapping[Path, Element], found: _Found, system: System) ->
     if not found.is_leaf:
         return None
     element = listed.get(found.path)
-    return allowed_condition(element, system) if element else "false"
+    if element:
+        return allowed_condition(element, system)
+    if not found.is_strange:
+        return "false"
+    return "starts_with(v, '{')" + ("" if found.lists[-1] else " OR starts_with(v, '[{')")
 
 
 def allowed_condition(element: Element, system: System) -> str:

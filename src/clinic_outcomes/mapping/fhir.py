@@ -29,6 +29,7 @@ from clinic_outcomes.mapping.sources import Source
 from clinic_outcomes.sql_on_fhir import ViewError, compile_view
 
 ELEMENTS_HEADER = ("resource", "path", "holds", "allowed")
+HOLDINGS = ("constant", "key", "reference", "codes", "integer", "number", "day", "year", "digits")
 RANGE = re.compile(r"(-?\d{1,6})\.\.(-?\d{1,6})")
 _PATH = re.compile(r"[A-Z][A-Za-z]*(?:\._?[a-z][A-Za-z0-9]*)+")
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -118,6 +119,8 @@ def _read_elements(
 def _wrong_holding(element: Element, key_names: Collection[str], code_sets: Collection[str]) -> str | None:
     """What is wrong with what an element may hold."""
     allowed, holds = element.allowed, element.holds
+    if holds not in HOLDINGS:
+        return f"holds is one of {', '.join(HOLDINGS)}"
     if holds in ("day", "year"):
         return "leave allowed empty" if allowed else None
     if not allowed:
@@ -132,10 +135,8 @@ def _wrong_holding(element: Element, key_names: Collection[str], code_sets: Coll
         parts = [text.partition("/") for text in allowed]
         fine = all(re.fullmatch("[A-Z][A-Za-z]*", kind) and name in key_names for kind, _, name in parts)
         return None if fine else "a reference is <type>/<name of key_patterns>"
-    if holds in ("integer", "number", "digits"):
-        found = RANGE.fullmatch(allowed[0]) if len(allowed) == 1 else None
-        return None if found and int(found[1]) <= int(found[2]) else "a range is <least>..<largest>"
-    return "holds is none of those that docs/adding-a-system.md lists"
+    found = RANGE.fullmatch(allowed[0]) if len(allowed) == 1 else None
+    return None if found and int(found[1]) <= int(found[2]) else "a range is <least>..<largest>"
 
 
 def _read_view(path: Path, elements: tuple[Element, ...], mistakes: Mistakes) -> Mapping[str, Any] | None:
@@ -154,8 +155,8 @@ def _read_view(path: Path, elements: tuple[Element, ...], mistakes: Mistakes) ->
         return None
     own = [element for element in elements if element.resource == view["resource"]]
     known = {name.removeprefix("_") for element in own for name in element.path}
-    # value.ofType(Quantity) and value both speak of valueQuantity.
-    known |= {name.removesuffix(name.lstrip("abcdefghijklmnopqrstuvwxyz")) for name in known}
+    # value.ofType(Quantity) speaks of valueQuantity.
+    known |= {name[:place] for name in known for place, character in enumerate(name) if character.isupper()}
     if not own:
         mistakes.add(path, "elements.csv lists no element of the view's resource")
     for name in sorted({name for text in _paths(view) for name in _names(text)} - known - {"resourceType"}):
