@@ -6,7 +6,6 @@ are one state, so that the whole catalogue is judged by one run of validate.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,8 +18,9 @@ from clinic_outcomes.contract import load_contract
 from clinic_outcomes.database import quote_name
 from clinic_outcomes.files import write_json
 from clinic_outcomes.mapping.thresholds import network_thresholds
-from clinic_outcomes.records import ResolveRecord, RowAccount, Threshold
+from clinic_outcomes.records import ResolveRecord, RowAccount, Threshold, ValidateRecord
 from clinic_outcomes.settings import Settings
+from clinic_outcomes.validate import load_rules, validate
 
 CLINIC, STATE, DELIVERY = "alder", "00000000000000b2", "000001-full-0123456789abcdef"
 CATALOGUE = Path(__file__).with_name("catalogue.yml")
@@ -260,7 +260,7 @@ def write_state(settings: Settings, defects: tuple[Defect, ...]) -> dict[tuple[s
                     places[table, line] = Place(defect, table, name)
                     rows.append(_stored(table, row, number, line))
             _write(connection, table, rows, folder / f"{table}.parquet")
-            account.append(_account(table, len(rows)))
+            account.append(whole_account(table, len(rows)))
     record = ResolveRecord(
         clinic_id=CLINIC,
         state_id=STATE,
@@ -293,7 +293,8 @@ def _write(connection: duckdb.DuckDBPyConnection, table: str, rows: list[Row], t
     connection.execute(f"COPY t TO '{target}' (FORMAT parquet)")
 
 
-def _account(table: str, rows: int) -> RowAccount:
+def whole_account(table: str, rows: int) -> RowAccount:
+    """The account of a table of which every row delivered is in force."""
     nothing = dict.fromkeys(("quarantined", "superseded", "deleted", "duplicate", "tombstone"), 0)
     return RowAccount(delivery_id=DELIVERY, file=f"{table}.csv", table=table, delivered=rows, current=rows, **nothing)
 
@@ -339,6 +340,27 @@ def _references(table: str, tables: Tables, fallen: set[Place]) -> Iterator[tupl
                     yield name, column.name, "accepted"
 
 
-def rows_by_table(places: Mapping[tuple[str, int], Place]) -> Counter[str]:
-    """Rows of the state by table."""
-    return Counter(table for table, _ in places)
+@dataclass(frozen=True)
+class Judged:
+    """The catalogue as validate judged it: its record, every row found with the rule, and the rules that quarantine."""
+
+    record: ValidateRecord
+    found: frozenset[tuple[Place, str]]
+    quarantining: frozenset[tuple[str, str]]
+
+    def of(self, defect: str | None) -> set[tuple[Place, str]]:
+        """What was found in the copy of a defect, or in the sound clinic."""
+        return {(place, rule) for place, rule in self.found if place.defect == defect}
+
+    def named(self, defect: Defect) -> set[str]:
+        """Rows of the defect's copy that the rule found which must catch it."""
+        return {place.row for place, rule in self.of(defect.name) if (place.table, rule) == (defect.table, defect.rule)}
+
+
+def judge_catalogue(folder: Path) -> Judged:
+    """Plant all defects in one state and have the stage judge it."""
+    settings = Settings(home=folder / "catalogue")
+    places = write_state(settings, load_catalogue())
+    record = validate(CLINIC, settings, STATE)
+    quarantining = frozenset((rule.table, rule.rule) for rule in load_rules(settings) if rule.quarantines)
+    return Judged(record, frozenset(found_rows(settings, places)), quarantining)
