@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from datetime import datetime
+from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +17,15 @@ from clinic_outcomes.problems import ClinicOutcomesError, Problem
 from clinic_outcomes.settings import Settings
 
 FAILED, REFUSED = 1, 3
+
+
+class ExportKind(Enum):
+    """Whether an export holds everything or what is new since the last."""
+
+    full = "full"
+    delta = "delta"
+
+
 WORKERS = min(os.cpu_count() or 1, 4)
 
 app = typer.Typer(
@@ -111,9 +122,32 @@ def receive(context: typer.Context, clinics: Clinics = None, strict: Strict = Fa
 
 
 @app.command()
-def admit(context: typer.Context, clinics: Clinics = None, strict: Strict = False) -> None:
+def admit(
+    context: typer.Context,
+    clinics: Clinics = None,
+    strict: Strict = False,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Say why: admit --explain CLINIC [DELIVERY]. Never a value.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
     """Refuse deliveries that could identify a person: only mapped columns, no dates, names or contact data."""
-    _run_clinic_stage("admit", clinics, strict, context.obj)
+    if explain:
+        _explain(clinics or [], as_json, context.obj)
+    else:
+        _run_clinic_stage("admit", clinics, strict, context.obj)
+
+
+def _explain(names: list[str], as_json: bool, settings: Settings) -> None:
+    from clinic_outcomes.admit import explain
+    from clinic_outcomes.console import show_explanation
+    from clinic_outcomes.files import canonical_json
+
+    if not 1 <= len(names) <= 2:
+        raise typer.BadParameter("--explain takes a clinic and, if wanted, one of its deliveries")
+    (clinic_id,) = _known(names[:1], settings)
+    found = explain(clinic_id, names[1] if len(names) > 1 else None, settings)
+    typer.echo(canonical_json(found), nl=False) if as_json else show_explanation(found)
 
 
 @app.command()
@@ -220,6 +254,45 @@ def accept(
     (clinic_id,) = _known([clinic], context.obj)
     accept_delivery(clinic_id, delivery, by, reason, context.obj)
     typer.echo(f"{clinic_id} {delivery}: accepted; run again to use it")
+
+
+@app.command()
+def prepare(
+    context: typer.Context,
+    export: Annotated[Path, typer.Argument(metavar="EXPORT", help="Folder with the identified export.")],
+    clinic: Annotated[str, typer.Option("--clinic", help="The clinic's id.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder to write the delivery into; it must not exist.")],
+    clinic_key: Annotated[Path, typer.Option("--clinic-key", help="File with the clinic's secret, 64 hex digits.")],
+    exported_on: Annotated[
+        datetime, typer.Option("--exported-on", formats=["%Y-%m-%d"], help="Day on which the export was made.")
+    ],
+    sequence: Annotated[int, typer.Option("--sequence", min=1, help="Number of this export, one more than the last.")],
+    period: Annotated[str, typer.Option("--period", help="Month that the export reports on, YYYY-MM.")],
+    network_key: Annotated[
+        Path | None, typer.Option("--network-key", help="File with the secret that the network's clinics share.")
+    ] = None,
+    kind: Annotated[ExportKind, typer.Option("--kind", help="Everything, or what is new.")] = ExportKind.full,
+    final: Annotated[bool, typer.Option("--final", help="The period is not expected to change any more.")] = False,
+) -> None:
+    """De-identify a clinic's own export, on the clinic's premises: dates to days, keys to codes, the rest dropped."""
+    from clinic_outcomes.console import show_prepared
+    from clinic_outcomes.prepare import Order
+    from clinic_outcomes.prepare import prepare as prepare_delivery
+
+    (clinic_id,) = _known([clinic], context.obj)
+    order = Order(
+        clinic_id=clinic_id,
+        export=export,
+        out=out,
+        clinic_key=clinic_key,
+        network_key=network_key,
+        exported_on=exported_on.date(),
+        export_sequence=sequence,
+        export_kind=kind.value,
+        reporting_period=period,
+        period_status="final" if final else "provisional",
+    )
+    show_prepared(prepare_delivery(order, context.obj))
 
 
 @app.command()

@@ -133,6 +133,41 @@ def show_receipt(found: dict[str, Any]) -> None:
             plain(console, f"and {len(findings) - len(told)} more: add --json, or send the output into a file")
 
 
+def show_explanation(found: dict[str, Any]) -> None:
+    """Print ``clinic_outcomes.admit.explain``: the legal basis, and each delivery with what it was refused for."""
+    console, basis = Console(), found["legal_basis"]
+    plain(
+        console,
+        f"{found['clinic']}: {basis['basis']}, time of service by {basis['service_period']}, "
+        f"{basis['shortest_cadence_days']} days or more between deliveries",
+    )
+    for delivery in found["deliveries"]:
+        plain(console, f"{delivery['delivery']}: {'admitted' if delivery['admitted'] else 'refused'}")
+        names = ("file", "column", "rule", "rows", "line", "message", "advice")
+        rows = [["-" if p[name] is None else str(p[name]) for name in names] for p in delivery["problems"]]
+        show_table(["file", "column", "rule", "rows", "first line", "what is wrong", "what to do"], rows)
+
+
+def show_prepared(prepared: Prepared) -> None:
+    """Print what ``clinic_outcomes.prepare.prepare`` changed, column by column, and what it left out."""
+    rows = [
+        [
+            f"{change.source}.{change.column}",
+            change.action,
+            "-" if change.values is None else str(change.values),
+            str(change.delivered),
+            "-" if change.values is None else str(max(change.values - change.delivered, 0)),
+        ]
+        for change in prepared.changes
+    ]
+    show_table(["column", "what was done", "values", "delivered", "left out"], rows)
+    show_table(["left out of the delivery"], [[f"{source}.{column}"] for source, column in prepared.dropped])
+    console = Console()
+    if prepared.people_without_day_zero:
+        plain(console, f"people without a date to count from: {prepared.people_without_day_zero}; their days are empty")
+    plain(console, f"the gate admits it; deliver: {prepared.folder}")
+
+
 def show_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print a table: drawn on a terminal, tab-separated lines with the headings otherwise; nothing without rows."""
     console = Console()

@@ -13,14 +13,17 @@ from clinic_outcomes.settings import Settings
 
 
 @contextmanager
-def session(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
-    """An in-memory DuckDB within the limits of ``settings``, with no network and no extension downloads."""
+def session(settings: Settings, *, spill: bool = True) -> Iterator[duckdb.DuckDBPyConnection]:
+    """An in-memory DuckDB within the limits of ``settings``, with no network and no extension downloads.
+
+    Without ``spill`` nothing of what it works on is ever written to disk: what does not fit fails.
+    """
     settings.scratch.mkdir(parents=True, exist_ok=True)
     connection = duckdb.connect(
         config={
             "threads": settings.threads,
             "memory_limit": f"{settings.memory_limit_mb}MB",
-            "temp_directory": str(settings.scratch),
+            "temp_directory": str(settings.scratch) if spill else "",
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
             "allow_community_extensions": False,

@@ -5,6 +5,7 @@ whatever those do not recognise. ``stage`` decides, ``scanning`` asks DuckDB, ``
 hold, ``detectors`` what no value may look like, and ``header`` checks the names of columns.
 """
 
+from clinic_outcomes.admit.explaining import explain
 from clinic_outcomes.admit.stage import admit
 
-__all__ = ["admit"]
+__all__ = ["admit", "explain"]

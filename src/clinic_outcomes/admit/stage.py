@@ -38,7 +38,7 @@ def admit(clinic_id: str, settings: Settings) -> tuple[AdmitRecord, ...]:
 
 def _judge(received: ReceiveRecord, clinic: Clinic, current: str, settings: Settings) -> AdmitRecord:
     paths = delivery_files(received, settings)
-    with session(settings) as connection:
+    with session(settings, spill=False) as connection:
         try:
             problems = scan_delivery(connection, paths, clinic)
         except duckdb.Error:

@@ -13,8 +13,8 @@ from clinic_outcomes.formats import sources_of
 from clinic_outcomes.mapping import System, split_suffix
 
 MANIFEST = "manifest.json"
-LARGEST_COUNT = 999
-"""Numbers of up to three digits count files; longer ones could be a part of a date or of a person's number."""
+_COUNT = r"v?(?:[0-9]{1,3}|000[0-9]{3})"
+"""One number of up to three digits counts files; more of them could be a part of a date or of a person's number."""
 
 _WORDS = frozenset(
     re.findall(
@@ -45,7 +45,7 @@ def is_plain_file_name(name: str, system: System, period: str | None) -> bool:
 
 def told_folder(name: str) -> str:
     """A landing folder's name as it may be told."""
-    return name if _is_plain(name, None, digits=6) else f"folder-{fingerprint([name])[:8]}"
+    return name if _is_plain(name, None) else f"folder-{fingerprint([name])[:8]}"
 
 
 def told_file(name: str, system: System, period: str | None) -> str:
@@ -59,10 +59,10 @@ def _with_groups(pattern: str) -> str:
     return "".join("(.*)" if p == "*" else "(.)" if p[:1] in ("?", "[") else re.escape(p) for p in parts if p)
 
 
-def _is_plain(text: str, period: str | None, digits: int = len(str(LARGEST_COUNT))) -> bool:
+def _is_plain(text: str, period: str | None) -> bool:
     if period:
-        text = re.sub(rf"(?<!\d){period[:4]}(?:-?{period[5:]})?(?!\d)", "", text, count=1)
+        text = re.sub(rf"(?<!\d){period[:4]}-?{period[5:]}(?!\d)", "", text, count=1)
     if not re.fullmatch(r"[A-Za-z0-9 ._()-]*", text):
         return False
-    words = [word for word in re.split(r"[ ._()-]+", text) if word]
-    return all(re.fullmatch(rf"v?[0-9]{{1,{digits}}}", word) or word.lower() in _WORDS for word in words)
+    words = [word for word in re.split(r"[ ._()-]+", text) if word and word.lower() not in _WORDS]
+    return len(words) <= 1 and all(re.fullmatch(_COUNT, word) for word in words)
