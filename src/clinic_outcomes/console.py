@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -13,6 +13,9 @@ from rich.table import Table
 
 from clinic_outcomes.pipeline import Report, StageEvent
 from clinic_outcomes.problems import Problem
+
+if TYPE_CHECKING:  # Importing it would slow every command's start.
+    from clinic_outcomes.prepare import Prepared
 
 ROWS_ON_A_TERMINAL = 200
 

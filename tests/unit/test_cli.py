@@ -43,7 +43,18 @@ def cli(settings: Settings, *arguments: str, **more: str) -> subprocess.Complete
 
 
 def test_every_stage_is_a_command() -> None:
-    assert set(COMMANDS) == {*STAGES, "run", "generate", "new-system", "contract", "accept", "status", "receipt", "scorecard"}
+    assert set(COMMANDS) == {
+        *STAGES,
+        "run",
+        "generate",
+        "new-system",
+        "contract",
+        "accept",
+        "status",
+        "receipt",
+        "scorecard",
+        "prepare",
+    }
 
 
 @pytest.mark.parametrize("name", sorted(COMMANDS))

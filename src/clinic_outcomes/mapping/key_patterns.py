@@ -122,3 +122,9 @@ def _characters(operator: Any, argument: Any) -> Iterable[str]:
     if kind == "CATEGORY" and str(argument) in _CATEGORIES:
         return _CATEGORIES[str(argument)]
     raise ValueError("a class of characters in a pattern must list them: [0-9a-f], not [^ ] or \\s")
+
+
+def hex_key(pattern: str) -> tuple[str, int] | None:
+    """Prefix and number of hex digits of a pattern such as ``P[0-9a-f]{16}``; None where it is of another form."""
+    found = re.fullmatch(r"([A-Za-z0-9_-]*)\[0-9a-f\]\{(\d+)\}", pattern)
+    return (found[1], int(found[2])) if found and 4 * int(found[2]) >= RANDOM_BITS and int(found[2]) <= 64 else None

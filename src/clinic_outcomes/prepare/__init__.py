@@ -1,0 +1,10 @@
+"""Prepare: on the clinic's own premises, an identified export becomes a delivery that passes the gate.
+
+No stage of the network: it runs offline, reads the system's mapping and the clinic's secrets, keeps nothing, and says
+column by column what it changed. ``instructions`` reads what the mapping alone does not say, ``columns`` makes each
+delivered column, ``preparing`` does the work.
+"""
+
+from clinic_outcomes.prepare.preparing import Change, Order, Prepared, prepare
+
+__all__ = ["Change", "Order", "Prepared", "prepare"]

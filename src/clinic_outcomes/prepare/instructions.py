@@ -1,0 +1,96 @@
+"""``systems/<system>/prepare.yml``: what an identified export has that the mapping of a delivery does not know."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from clinic_outcomes.mapping import System
+from clinic_outcomes.mapping.reading import Mistakes, read_yaml
+from clinic_outcomes.problems import ClinicOutcomesError
+
+PREPARE_FILE = "prepare.yml"
+_NAME_WORDS = re.compile(
+    r"(?:^|_)(?:name|names|surname|forename|initials?|first|last|middle|given|family)(?:_|$)", re.I
+)
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+class How(_Part):
+    """How a delivered column is made of columns of the same source of the export; one way of these.
+
+    ``from`` names a column of another name; ``born`` and ``at`` the birth date and the date at which an age is taken;
+    ``period_of`` the date of which the period of service is taken; ``token`` the columns that identify a person in the
+    whole network, as it agreed.
+    """
+
+    origin: str | None = Field(default=None, alias="from")
+    born: str | None = None
+    at: str | None = None
+    period_of: str | None = None
+    token: tuple[str, ...] = ()
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Columns of the export that it reads."""
+        return tuple(name for name in (self.origin, self.born, self.at, self.period_of, *self.token) if name)
+
+    @model_validator(mode="after")
+    def _is_one_way(self) -> Self:
+        ways = [self.origin is not None, self.born is not None, self.period_of is not None, bool(self.token)]
+        if sum(ways) != 1 or (self.born is None) != (self.at is None):
+            raise ValueError("give one of from, born with at, period_of, token")
+        if self.token and all(_NAME_WORDS.search(name) for name in self.token):
+            raise ValueError("a token is never made of names alone: two people may share one, and names change")
+        return self
+
+
+class Instructions(_Part):
+    """What a system's ``prepare.yml`` says.
+
+    ``dates`` are the forms in which the export writes dates; ``day_zero`` the columns, as ``<source>.<column>``, whose
+    earliest date is a person's day 0 (by default those of a referral's arrival and of the intake); ``columns`` says how
+    further columns are made.
+    """
+
+    dates: tuple[str, ...] = ("%Y-%m-%d",)
+    day_zero: tuple[str, ...] = ()
+    columns: dict[str, How] = {}
+
+    def column_read(self, source: str, column: str) -> str:
+        """Name in the export of a delivered column of a source."""
+        how = self.how(source, column)
+        return how.origin if how and how.origin else column
+
+    def how(self, source: str, column: str) -> How | None:
+        """How a delivered column of a source is made, where the instructions say."""
+        return self.columns.get(f"{source}.{column}")
+
+
+def load_instructions(system: System) -> Instructions:
+    """The instructions in a system's folder; the defaults where it has none. ``ClinicOutcomesError`` lists mistakes."""
+    path = system.folder / PREPARE_FILE
+    if not path.is_file():
+        return Instructions()
+    mistakes = Mistakes()
+    found = read_yaml(path, Instructions, mistakes)
+    if found:
+        _check_places(path, found, system, mistakes)
+    if mistakes.problems or found is None:
+        raise ClinicOutcomesError(mistakes.problems)
+    return found
+
+
+def _check_places(path: Path, found: Instructions, system: System, mistakes: Mistakes) -> None:
+    """Every place must be a mapped column of a mapped source."""
+    mapped = {f"{m.source}.{name}" for m in system.columns for name in m.source_columns}
+    for key, places in (("columns", list(found.columns)), ("day_zero", list(found.day_zero))):
+        for place in places:
+            if place not in mapped:
+                mistakes.add(path, f"columns.csv maps no such column: {place}", column=key)
