@@ -116,7 +116,7 @@ def _base(table: str) -> list[dict[str, str]]:
 
 
 def _band(count: RuleCount | None, rows: int) -> str:
-    """False alarms of 1,000 rows of the table, up to the next of a few steps: other data of the kind give the same page."""
+    """False alarms of 1,000 rows of the table, up to the next of a few steps: like data give the same page."""
     if count is None or not count.checked:
         return "-"
     if not count.rows:
