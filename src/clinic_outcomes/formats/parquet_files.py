@@ -35,7 +35,8 @@ def check_file(connection: duckdb.DuckDBPyConnection, path: Path, system: System
     header = read_header(connection, path, system, "")
     check_columns(path, header, settings)
     _check_sizes(connection, path, settings)
-    values = ", ".join(f"count({quote_name(name)})" for name in header)
+    # A count alone would be answered from the footer, without a look at the values.
+    values = ", ".join(f"bit_xor(hash({quote_name(name)}))" for name in header)
     try:
         row = connection.execute(f"SELECT count(*), {values} FROM {_read(path)}").fetchone()
     except duckdb.Error:
