@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import duckdb
@@ -17,7 +17,7 @@ from clinic_outcomes.problems import Problem
 
 HEADER_LINE = 1
 
-_COMMON_WORDS = frozenset(
+COMMON_WORDS = frozenset(
     re.findall(
         r"\w+",
         "a account additional address age alt birth by card certificate change changed city client code codes "
@@ -51,11 +51,11 @@ def delivered_columns(
 ) -> DeliveredColumns:
     """Compare a header with what the mapping allows."""
     allowed = system.allowed_columns(source)
-    unknown = _rules_of_names(connection, [name for name in header if name not in allowed])
+    unknown = rules_of_names(connection, [name for name in header if name not in allowed])
     tellable = set(header) & set(allowed)
     if is_a_header(header, allowed):
-        words = _COMMON_WORDS | _words_of(system)
-        tellable |= {name for name, rules in unknown.items() if not rules and _is_made_of(name, words)}
+        words = COMMON_WORDS | _words_of(system)
+        tellable |= {name for name, rules in unknown.items() if not rules and is_made_of(name, words)}
     return DeliveredColumns(
         tuple(header), tuple(name for name in allowed if name not in header), unknown, frozenset(tellable)
     )
@@ -100,23 +100,33 @@ def column_problem(
     )
 
 
-def _words_of(system: System) -> frozenset[str]:
-    """Words of the names of columns, tables and code lists, of the contract and of the mapping."""
+def words_of_contract() -> frozenset[str]:
+    """Words of the names of the contract's columns, tables and code lists."""
     contract = load_contract()
     names = [*contract.tables, *contract.code_lists]
     names += [column.name for table in contract.tables.values() for column in table.columns]
-    names += [name for mapping in system.columns for name in (mapping.source, *mapping.source_columns)]
+    return words_of_names(names)
+
+
+def words_of_names(names: Iterable[str]) -> frozenset[str]:
+    """Words of some names, without the numbers at their ends."""
     return frozenset(word.strip("0123456789") for name in names for word in plain_name(name).split("_"))
 
 
-def _is_made_of(name: str, words: frozenset[str]) -> bool:
+def _words_of(system: System) -> frozenset[str]:
+    """Words of the names of columns, tables and code lists, of the contract and of the mapping."""
+    names = [name for mapping in system.columns for name in (mapping.source, *mapping.source_columns)]
+    return words_of_contract() | words_of_names(names)
+
+
+def is_made_of(name: str, words: frozenset[str]) -> bool:
     """Whether a name consists of known words, with numbers of two digits at most: a person's name does not."""
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_.]{0,62}", name) or re.search(r"\d{3}", name):
         return False
     return all(word.strip("0123456789") in words or word.isdigit() for word in plain_name(name).split("_"))
 
 
-def _rules_of_names(connection: duckdb.DuckDBPyConnection, names: Sequence[str]) -> dict[str, tuple[str, ...]]:
+def rules_of_names(connection: duckdb.DuckDBPyConnection, names: Sequence[str]) -> dict[str, tuple[str, ...]]:
     """Rules of values that each of some names breaks: without a header, the first row's values stand in its place."""
     if not names:
         return {}
