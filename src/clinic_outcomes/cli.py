@@ -212,11 +212,17 @@ def generate(
     patients: Annotated[int, typer.Option("--patients", min=1, help="Patients of all clinics together.")] = 400,
     seed: Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same bytes.")] = 1,
     workers: Workers = WORKERS,
+    clinics: Annotated[list[str] | None, typer.Option("--clinic", help="A clinic by id; again for more. All.")] = None,
+    identified: Annotated[
+        bool, typer.Option("--identified", help="What clinics would export before prepare: names and dates, invented.")
+    ] = False,
 ) -> None:
     """Generate realistic, wholly synthetic deliveries of every clinic, and the truth planted in them."""
     from clinic_outcomes.synthetic import generate as generate_deliveries
 
-    generate_deliveries(out, patients, seed, context.obj, report=typer.echo, workers=workers)
+    generate_deliveries(
+        out, patients, seed, context.obj, clinics, report=typer.echo, workers=workers, identified=identified
+    )
 
 
 @app.command("new-system")

@@ -405,7 +405,7 @@ def test_needs_neither_pandas_nor_pyarrow(tmp_path: Path) -> None:
     script = (
         "import sys; from pathlib import Path; from clinic_outcomes.settings import Settings; "
         "from clinic_outcomes.synthetic import generate; home = Path(sys.argv[1]); "
-        "generate(home / 'landing', 10, 1, Settings(home=home)); "
+        "generate(home / 'landing', 12, 1, Settings(home=home)); "
         "print(sorted({'pandas', 'pyarrow'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True, check=True)

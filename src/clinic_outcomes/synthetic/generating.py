@@ -23,6 +23,7 @@ from clinic_outcomes.records import Record
 from clinic_outcomes.settings import Settings
 from clinic_outcomes.synthetic.columns import Keys, key_space
 from clinic_outcomes.synthetic.deliveries import PERIODS, Exports, Plant, make_exports
+from clinic_outcomes.synthetic.identified import Identities, identities
 from clinic_outcomes.synthetic.programme import Population, Programme, load_population, load_programme
 from clinic_outcomes.synthetic.shaping import shape
 from clinic_outcomes.synthetic.truth import count_truth, write_tables
@@ -66,6 +67,7 @@ def generate(
     plant: Plant | None = None,
     truth: Path | None = None,
     workers: int = 1,
+    identified: bool = False,
 ) -> GenerateRecord:
     """Write deliveries of each clinic to ``out/<clinic>/<delivery>/`` and the truth to ``truth`` (beside ``out``).
 
@@ -74,7 +76,8 @@ def generate(
     having two deliveries or one; the first that exports CSV also drops one with calendar dates, which must be refused.
     ``truth.json`` holds
     the counts a clinic and what was planted; ``<clinic>/<table>.parquet`` the rows in force. ``workers`` clinics are
-    written at a time, each in a process of its own.
+    written at a time, each in a process of its own. ``identified`` writes, of the same world, what the clinics' own
+    systems would export, with names, numbers and calendar dates: what ``prepare`` starts from.
     """
     plant, truth = plant or Plant(), truth or out.parent / "truth"
     chosen, skipped, programmes = _choose(settings, clinics, report or _silent)
@@ -96,6 +99,7 @@ def generate(
             mistakes=1 + shares[place] // PATIENTS_A_DEFECT if patients >= FEWEST_PATIENTS_FOR_DEFECTS else 0,
             out=out / clinic.clinic_id,
             truth=truth / clinic.clinic_id,
+            identified=identified,
             settings=settings.model_copy(update={"threads": max(settings.threads // workers, 1)}),
         )
         for place, clinic in enumerate(chosen)
@@ -124,6 +128,7 @@ class _Job:
     mistakes: int
     out: Path
     truth: Path
+    identified: bool
     settings: Settings
 
 
@@ -138,9 +143,9 @@ def _generate_all(jobs: Sequence[_Job], workers: int) -> Iterator[tuple[Generate
 
 def _generate_clinic(job: _Job) -> tuple[GeneratedClinic, dict[str, object]]:
     """Write one clinic's deliveries and truth; what was written, and the clinic's part of ``truth.json``."""
-    exports = _exports(job)
+    exports, known = _exports(job)
     with session(job.settings) as connection:
-        manifests = _write_deliveries(connection, job.out, job.clinic, exports)
+        manifests = _write_deliveries(connection, job.out, job.clinic, exports, known if job.identified else None)
         write_tables(connection, job.truth, job.clinic.system, exports.in_force)
         counts = count_truth(connection, job.truth)
     return _clinic_record(job.clinic, job.patients, exports, manifests), counts | _planted(exports)
@@ -195,7 +200,8 @@ def _shared_tokens(rng: np.random.Generator, clinics: Sequence[Clinic], patients
     return smallest.draw(rng, 1 + patients // 50)
 
 
-def _exports(job: _Job) -> Exports:
+def _exports(job: _Job) -> tuple[Exports, Identities]:
+    """What the clinic exports, and who is in it."""
     population: Population = load_population()
     system, last_day = job.clinic.system, PERIODS[-1].last_day
     world = draw_world(
@@ -209,7 +215,8 @@ def _exports(job: _Job) -> Exports:
         job.clinic.clinic_id,
     )
     shape(world, system)
-    return make_exports(
+    known = identities(world)
+    exports = make_exports(
         job.stream,
         world,
         system,
@@ -219,10 +226,15 @@ def _exports(job: _Job) -> Exports:
         plant=job.plant,
         refused=job.plant.refused_delivery and job.is_refused,
     )
+    return exports, known
 
 
 def _write_deliveries(
-    connection: duckdb.DuckDBPyConnection, folder: Path, clinic: Clinic, exports: Exports
+    connection: duckdb.DuckDBPyConnection,
+    folder: Path,
+    clinic: Clinic,
+    exports: Exports,
+    known: Identities | None,
 ) -> list[Manifest]:
     """Write each delivery to a temporary folder and move it to its name, so that none is ever seen half written."""
     manifests = []
@@ -232,7 +244,7 @@ def _write_deliveries(
         temporary = folder.parent / f".{clinic.clinic_id}.{uuid.uuid4().hex}.tmp"
         temporary.mkdir(parents=True)
         try:
-            manifest = write_delivery(connection, temporary, clinic, delivery)
+            manifest = write_delivery(connection, temporary, clinic, delivery, known)
             _move(temporary, target, manifest)
         finally:
             if temporary.exists():

@@ -23,6 +23,7 @@ from clinic_outcomes.synthetic.columns import (
 )
 from clinic_outcomes.synthetic.programme import Population, Treatment
 
+TOP_AGE = 90
 UNTREATED = 36_500
 """Day that no period reaches: something that did not happen."""
 
@@ -77,7 +78,7 @@ def draw_people(rng: np.random.Generator, count: int, last_day: int, population:
     }
     patient: Rows = {
         "intake_day": where(treated, intake_day),
-        "age_years": _age(rng, population, count),
+        "_age": _age(rng, population, count),
         "sex": draw_codes(rng, "patient", "sex", population.sexes, count),
         "veteran": draw_codes(rng, "patient", "veteran", population.veteran, count),
         "trauma_types": where(consulted, _trauma_types(rng, population, count)),
@@ -87,6 +88,7 @@ def draw_people(rng: np.random.Generator, count: int, last_day: int, population:
         "off_label_consent_day": where(treated & (rng.random(count) < 0.985), consent_day),
         "_consulted_day": where(consulted, consulted_day),
     }
+    patient["age_years"] = np.minimum(patient["_age"], TOP_AGE).astype(np.int32)
     weight = population.weight_kg
     return People(
         patient=patient,
@@ -115,7 +117,7 @@ def _days(rng: np.random.Generator, mean: float, count: int) -> Integers:
 def _age(rng: np.random.Generator, population: Population, count: int) -> Integers:
     age = population.age_years
     years = np.floor(normal(rng, age.mean, age.sd, age.minimum, age.maximum, count))
-    return np.minimum(years, 90).astype(np.int32)
+    return years.astype(np.int32)
 
 
 def _trauma_types(rng: np.random.Generator, population: Population, count: int) -> Integers:

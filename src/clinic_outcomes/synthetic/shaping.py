@@ -44,6 +44,10 @@ def shape(world: World, system: System) -> None:
         mapped = {name for own in sources for name in own.mapped}
         for name in [name for name in rows if not name.startswith("_") and name not in mapped]:
             del rows[name]
+        if any(len(mapping.source_columns) > 1 for own in sources for mapping in own.mapped.values()):
+            raise ClinicOutcomesError(
+                f"system {system.name}: a key of {table} is made of several columns; such a system cannot be generated"
+            )
         for place, own in enumerate(sources):
             _shape_source(rows, own, of_source(rows, sources, place), len(sources) > 1, system)
 

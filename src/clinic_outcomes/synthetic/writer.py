@@ -33,6 +33,7 @@ from clinic_outcomes.synthetic.columns import (
     take,
 )
 from clinic_outcomes.synthetic.deliveries import Delivery
+from clinic_outcomes.synthetic.identified import Identities, extra_columns, identified_sql, identified_system
 from clinic_outcomes.synthetic.plan import of_source, table_sources
 from clinic_outcomes.synthetic.shaping import decimals, more_decimals
 from clinic_outcomes.synthetic.world import FIRST_DATE
@@ -50,9 +51,19 @@ class Cell:
     arrays: Rows
 
 
-def write_delivery(connection: duckdb.DuckDBPyConnection, folder: Path, clinic: Clinic, delivery: Delivery) -> Manifest:
-    """Write the files of one delivery and, last, its manifest. A file without records is left out unless required."""
-    system, files = clinic.system, []
+def write_delivery(
+    connection: duckdb.DuckDBPyConnection,
+    folder: Path,
+    clinic: Clinic,
+    delivery: Delivery,
+    known: Identities | None = None,
+) -> Manifest:
+    """Write the files of one delivery and, last, its manifest. A file without records is left out unless required.
+
+    With ``known`` identities it is the identified export that the delivery would be prepared from.
+    """
+    system = identified_system(clinic.system) if known else clinic.system
+    files = []
     patterns = dict.fromkeys(source.file or "" for source in system.base_sources.values())
     for pattern in patterns:
         bases = [name for name, source in system.base_sources.items() if source.file == pattern]
@@ -61,7 +72,7 @@ def write_delivery(connection: duckdb.DuckDBPyConnection, folder: Path, clinic: 
         if not required and not any(_rows_of(system, name, delivery) for name in mapped):
             continue
         path = folder / _file_name(clinic, pattern, delivery)
-        with _registered(connection, system, mapped, delivery) as rows:
+        with _registered(connection, system, mapped, delivery, known) as rows:
             written = base_rows(system, rows)
             records = write_file(connection, path, system, {name: written[name] for name in bases if name in written})
         if not records and not required:
@@ -105,7 +116,11 @@ def _rows_of(system: System, source: str, delivery: Delivery) -> dict[str, Rows]
 
 @contextmanager
 def _registered(
-    connection: duckdb.DuckDBPyConnection, system: System, sources: Sequence[str], delivery: Delivery
+    connection: duckdb.DuckDBPyConnection,
+    system: System,
+    sources: Sequence[str],
+    delivery: Delivery,
+    known: Identities | None,
 ) -> Iterator[dict[str, str]]:
     """SQL of the rows of sources, of which DuckDB reads the arrays as long as it lasts."""
     names: list[str] = []
@@ -114,7 +129,7 @@ def _registered(
         parts = []
         for table, rows in _rows_of(system, source, delivery).items():
             names.append(f"delivered_rows_{len(names)}")
-            part, arrays = _delivered(system, source, table, rows, delivery, names[-1])
+            part, arrays = _delivered(system, source, table, rows, delivery, names[-1], known)
             connection.register(names[-1], {key: np.ascontiguousarray(values) for key, values in arrays.items()})
             parts.append(part)
         sql[source] = _source_sql(system, source, parts)
@@ -136,21 +151,33 @@ def _source_sql(system: System, source: str, parts: Sequence[Part]) -> str:
     return f"(SELECT {', '.join(values)} FROM {part.sql})"
 
 
-def _delivered(system: System, source: str, table: str, rows: Rows, delivery: Delivery, name: str) -> tuple[Part, Rows]:
+def _delivered(
+    system: System,
+    source: str,
+    table: str,
+    rows: Rows,
+    delivery: Delivery,
+    name: str,
+    known: Identities | None,
+) -> tuple[Part, Rows]:
     """The delivered columns that a table's rows give a source, and the arrays that their SQL reads."""
     deletes = bool(rows["_action"].any())
     arrays: Rows = {PLACE: np.arange(length(rows)), "_action": rows["_action"]}
     selected: dict[str, str] = {}
     for mapping in sorted(system.mappings(source, table), key=_is_local):
-        for part, column in enumerate(mapping.source_columns):
+        for column in mapping.source_columns:
             if column in selected:
                 continue
-            cell = _cell(mapping, part, rows, system, delivery)
+            cell = _cell(mapping, rows, system, delivery, known)
             arrays |= cell.arrays
             sql = _or_missing(cell.sql, system) if mapping.target and not mapping.target.is_key else cell.sql
             if deletes and mapping.target and mapping.target.name not in _key_of(mapping):
                 sql = f"CASE WHEN _action = 0 THEN {sql} END"
             selected[column] = f"({sql})::VARCHAR AS {quote_name(column)}"
+    if known and table == "patient":
+        extra, read = extra_columns(rows, known)
+        arrays = read | arrays
+        selected |= {column: f"({sql})::VARCHAR AS {quote_name(column)}" for column, sql in extra.items()}
     return Part(f"(SELECT {', '.join(selected.values())} FROM {name})", tuple(selected)), arrays
 
 
@@ -174,13 +201,16 @@ def _or_missing(sql: str, system: System) -> str:
     return f"coalesce(({sql})::VARCHAR, CASE {choices} END)"
 
 
-def _cell(mapping: ColumnMapping, part: int, rows: Rows, system: System, delivery: Delivery) -> Cell:
-    """The delivered column that a line of the mapping reads; of a key made of several, the one at place ``part``."""
+def _cell(mapping: ColumnMapping, rows: Rows, system: System, delivery: Delivery, known: Identities | None) -> Cell:
+    """The delivered column that a line of the mapping reads."""
     if mapping.is_record_action:
         return _record_action(mapping, system)
     column = mapping.target
     if column is None or column.name not in rows:
         return Cell("NULL", {})
+    identified = identified_sql(column, rows, known) if known else None
+    if identified:
+        return Cell(*identified)
     values = {column.name: rows[column.name]}
     name = quote_name(column.name)
     if delivery.dates == (mapping.table, column.name):
