@@ -193,12 +193,13 @@ def test_a_file_of_nothing_but_strange_things_is_refused(
     tmp_path: Path, connection: Connection, system: System
 ) -> None:
     path = write(tmp_path, "QuestionnaireResponse.ndjson", form(subject={"Canary": 1}, item=[{"x" * 1000: "Canary"}]))
-    assert leftovers(connection, path, system) == (
-        Leftover("element_unknown", "in QuestionnaireResponse.subject, a name that FHIR does not know", 1, 1),
-        Leftover("element_unknown", "in QuestionnaireResponse.item, a name that FHIR does not know"),
+    strange = "a name that FHIR does not know"
+    assert set(leftovers(connection, path, system)) == {
+        Leftover("element_unknown", f"in QuestionnaireResponse.subject, {strange}", 1, 1),
+        Leftover("element_unknown", f"in QuestionnaireResponse.item, {strange}", 1, 1),
         Leftover("element_value", "QuestionnaireResponse.subject"),
         Leftover("element_value", "QuestionnaireResponse.item", 1, 1),
-    )
+    }
 
 
 def test_an_element_is_told_once_with_its_rows(tmp_path: Path, connection: Connection, system: System) -> None:

@@ -1,14 +1,14 @@
 """Elements of FHIR resources against the list of those that a system may deliver.
 
-DuckDB first tells the structure of a file: every name that any resource has anywhere. What the list does not name is
-left over. Then one pass reads all listed elements, of exactly that structure, and counts the values that they may not
+DuckDB first tells the structures of resources: every name that any has anywhere. What the list does not name is left
+over. Then one pass reads all listed elements, of exactly that structure, and counts the values that they may not
 hold. It also counts quotation marks: an element that is given twice, of which a reader sees one, has two too many.
 """
 
 from __future__ import annotations
 
+import functools
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -24,9 +24,6 @@ from clinic_outcomes.mapping.fhir import RANGE, Element
 LARGEST_DAY = 36_500
 """A hundred years: what spreadsheets make of the dates from the year 2000 on lies above."""
 MOST_DECIMALS = 6
-MOST_STRANGE_NAMES, LONGEST_STRANGE_NAME = 50, 200
-"""So many names that FHIR does not know, of so many characters, are looked for in each element to tell their lines."""
-
 Path = tuple[str, ...]
 
 
@@ -52,12 +49,13 @@ def element_leftovers(
     ``resources`` is SQL for ``FROM`` with columns ``resource`` (JSON, no deeper than a reader can bear) and
     ``source_line``.
     """
-    structure = _structure(connection, resources)
-    if structure is None:
+    structures = _structures(connection, resources)
+    if not structures:
         return ()
     listed = {element.path: element for element in _elements(system, resource)}
-    found, strange = _walk(structure, listed)
-    leftovers = [_strange_leftover(connection, resources, (resource, *path), names) for path, names in strange.items()]
+    structure = functools.reduce(_merged, (structure for structure, _, _ in structures))
+    found = _walk(structure, listed)
+    leftovers = _strange_names(structures, listed, resource)
     counts = _count(connection, resources, structure, found, [_condition(listed, f, system) for f in found])
     for element, (rows, line) in zip(found, counts, strict=True):
         if rows or element.is_strange:
@@ -75,10 +73,29 @@ def _elements(system: System, resource: str) -> list[Element]:
     return [Element(resource, ("resourceType",), "constant", (resource,)), *own]
 
 
-def _structure(connection: duckdb.DuckDBPyConnection, resources: str) -> Any:
-    """The structure of all resources together; None where there is no resource."""
-    row = connection.execute(f"SELECT json_group_structure(resource) FROM {resources}").fetchone()
-    return json.loads(row[0]) if row and row[0] else None
+def _structures(connection: duckdb.DuckDBPyConnection, resources: str) -> list[tuple[Any, int, int]]:
+    """Every structure that a resource has: names, and what they hold; how many resources, and the first line of them.
+
+    There are few, and unlike DuckDB's aggregate of structures they need no memory for the whole file.
+    """
+    rows = connection.execute(
+        f"SELECT json_structure(resource)::VARCHAR AS structure, count(*), min(source_line) AS line "
+        f"FROM {resources} GROUP BY structure ORDER BY line"
+    ).fetchall()
+    return [(json.loads(structure), int(count), int(line)) for structure, count, line in rows]
+
+
+def _merged(one: Any, other: Any) -> Any:
+    """Two structures as one: ``JSON`` where they hold values of different kinds."""
+    if one == other or other == "NULL":
+        return one
+    if one == "NULL":
+        return other
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one | {name: _merged(one[name], node) if name in one else node for name, node in other.items()}
+    if isinstance(one, list) and isinstance(other, list):
+        return [_merged(one[0], other[0])]
+    return "JSON"
 
 
 def _is_listed(path: Path, listed: Mapping[Path, Element]) -> bool:
@@ -86,51 +103,56 @@ def _is_listed(path: Path, listed: Mapping[Path, Element]) -> bool:
     return any(known[: len(path)] == path for known in listed)
 
 
-def _walk(structure: Any, listed: Mapping[Path, Element]) -> tuple[list[_Found], dict[Path, list[str]]]:
-    """Elements of a structure by the list, and names that FHIR does not know, by what they are in.
+def _is_known(name: str, listed: Mapping[Path, Element]) -> bool:
+    return is_fhir_name(name) or any(name in path for path in listed)
 
-    Of an element that the list does not name, what is in it does not matter.
-    """
+
+def _walk(structure: Any, listed: Mapping[Path, Element]) -> list[_Found]:
+    """Elements of known names in a structure; of an element that the list does not name, what is in it is left out."""
     found: list[_Found] = []
-    strange: dict[Path, list[str]] = {}
-    own_names = {name for known in listed for name in known}
-
-    def is_known(name: str) -> bool:
-        return name in own_names or is_fhir_name(name)
 
     def visit(node: Mapping[str, Any], path: Path, lists: tuple[bool, ...]) -> None:
         for name, child in node.items():
-            if not is_known(name):
-                strange.setdefault(path, []).append(name)
+            if not _is_known(name, listed):
                 continue
             own, is_list = (*path, name), isinstance(child, list)
             inner = child[0] if is_list else child
             is_inside = _is_listed(own, listed) and own not in listed
             # An object of strange names alone cannot be read but as a whole.
-            is_leaf = not (is_inside and isinstance(inner, dict) and any(map(is_known, inner)))
+            is_object = isinstance(inner, dict) and any(_is_known(name, listed) for name in inner)
+            is_leaf = not (is_inside and is_object)
             found.append(_Found(own, (*lists, is_list), is_leaf, is_inside and is_leaf and inner != "NULL"))
-            if is_inside and isinstance(inner, dict):
+            if not is_leaf:
                 visit(inner, own, (*lists, is_list))
 
     visit(structure, (), ())
-    return found, strange
+    return found
 
 
-def _strange_leftover(
-    connection: duckdb.DuckDBPyConnection, resources: str, path: Path, names: Sequence[str]
-) -> Leftover:
-    """Properties of names that FHIR does not know, which are not told: any of them could be a value."""
-    short = [name for name in names if len(name) <= LONGEST_STRANGE_NAME][:MOST_STRANGE_NAMES]
-    keys = "|".join(re.escape(json.dumps(name, ensure_ascii=False)) for name in short)
-    place = f"in {'.'.join(path)}, a name that FHIR does not know"
-    if not short:
-        return Leftover("element_unknown", place)
-    row = connection.execute(
-        f"SELECT count(*), min(source_line) FROM {resources} WHERE regexp_matches(resource::VARCHAR, ?)",
-        [rf"(?:{keys})\s*:"],
-    ).fetchone()
-    rows, line = next(_pairs(row or (0, None)))
-    return Leftover("element_unknown", place, line, rows or None)
+def _strange_names(
+    structures: Sequence[tuple[Any, int, int]], listed: Mapping[Path, Element], resource: str
+) -> list[Leftover]:
+    """Names that FHIR does not know, by what they are in. They are not told: any of them could be a value."""
+    places: dict[Path, tuple[int, int]] = {}
+
+    def paths(node: Any, path: Path) -> Iterator[Path]:
+        inner = node[0] if isinstance(node, list) else node
+        if not isinstance(inner, dict):
+            return
+        for name, child in inner.items():
+            if not _is_known(name, listed):
+                yield path
+            elif _is_listed((*path, name), listed):
+                yield from paths(child, (*path, name))
+
+    for structure, count, line in structures:
+        for path in set(paths(structure, ())):
+            rows, first = places.get(path, (0, line))
+            places[path] = (rows + count, min(first, line))
+    return [
+        Leftover("element_unknown", f"in {'.'.join((resource, *path))}, a name that FHIR does not know", line, rows)
+        for path, (rows, line) in sorted(places.items())
+    ]
 
 
 def _read_as(structure: Any, found: Sequence[_Found]) -> str:
