@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from clinic_outcomes.files import fingerprint, sha256_file
 from clinic_outcomes.mapping.key_patterns import RANDOM_BITS, form_of
 from clinic_outcomes.mapping.legal_basis import LegalBasis
 from clinic_outcomes.mapping.reading import IDENTIFIER, Mistakes, read_yaml
-from clinic_outcomes.mapping.systems import KeyPattern, System, allowed_codes, load_systems
+from clinic_outcomes.mapping.systems import KeyPattern, System, allowed_codes, load_system, load_systems
 from clinic_outcomes.problems import ClinicOutcomesError
 from clinic_outcomes.settings import Settings
 
@@ -79,7 +79,7 @@ def load_clinics(settings: Settings) -> dict[str, Clinic]:
     mistakes = Mistakes()
     found = {}
     for path in sorted(settings.clinics.glob("*.yml")):
-        clinic = _read_clinic(path, systems, mistakes)
+        clinic = _read_clinic(path, systems.get, mistakes)
         if clinic:
             found[clinic.clinic_id] = clinic
     if mistakes.problems:
@@ -88,14 +88,23 @@ def load_clinics(settings: Settings) -> dict[str, Clinic]:
 
 
 def load_clinic(clinic_id: str, settings: Settings) -> Clinic:
-    """One clinic by id. ``ClinicOutcomesError`` where there is none of that name, or a mapping is wrong."""
-    clinics = load_clinics(settings)
-    if clinic_id not in clinics:
-        raise ClinicOutcomesError(f"no clinic {clinic_id}; known are {', '.join(clinics) or 'none'}")
-    return clinics[clinic_id]
+    """One clinic by id. ``ClinicOutcomesError`` where there is none of that name, or its own mapping is wrong."""
+    path = settings.clinics / f"{clinic_id}.yml"
+    if not path.is_file():
+        known = sorted(found.stem for found in settings.clinics.glob("*.yml"))
+        raise ClinicOutcomesError(f"no clinic {clinic_id}; known are {', '.join(known) or 'none'}")
+
+    def system_of(name: str) -> System | None:
+        return load_system(name, settings) if (settings.systems / name).is_dir() else None
+
+    mistakes = Mistakes()
+    clinic = _read_clinic(path, system_of, mistakes)
+    if mistakes.problems or clinic is None:
+        raise ClinicOutcomesError(mistakes.problems)
+    return clinic
 
 
-def _read_clinic(path: Path, systems: Mapping[str, System], mistakes: Mistakes) -> Clinic | None:
+def _read_clinic(path: Path, system_of: Callable[[str], System | None], mistakes: Mistakes) -> Clinic | None:
     if not IDENTIFIER.fullmatch(path.stem):
         mistakes.add(path, "a clinic's file is named with lower-case letters, digits and _")
     if path.stem == "network":
@@ -103,10 +112,10 @@ def _read_clinic(path: Path, systems: Mapping[str, System], mistakes: Mistakes) 
     content = read_yaml(path, _ClinicFile, mistakes)
     if content is None:
         return None
-    if content.system not in systems:
+    system = system_of(content.system)
+    if system is None:
         mistakes.add(path, "no such system", column="system")
         return None
-    system = systems[content.system]
     codes = {name: dict(lines) for name, lines in system.codes.items()}
     for name, lines in sorted(content.overrides.codes.items()):
         place = f"overrides.codes.{name}"

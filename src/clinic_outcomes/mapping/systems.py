@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from clinic_outcomes.contract import LOCAL_CODES, UNMAPPED, Column, Contract, load_contract
-from clinic_outcomes.files import fingerprint_files
+from clinic_outcomes.files import Signature, fingerprint_files, folder_signature
 from clinic_outcomes.mapping.constants import constant_mistake
 from clinic_outcomes.mapping.fhir import FhirMapping, check_view_columns, read_fhir
 from clinic_outcomes.mapping.key_patterns import check_new_codes, form_of
@@ -18,7 +19,7 @@ from clinic_outcomes.mapping.reading import IDENTIFIER, Mistakes, read_csv, read
 from clinic_outcomes.mapping.redcap_project import check_project
 from clinic_outcomes.mapping.sources import Format, Source, check_sources
 from clinic_outcomes.mapping.units import UNIT_CONVERSIONS, UnitConversion
-from clinic_outcomes.problems import ClinicOutcomesError
+from clinic_outcomes.problems import ClinicOutcomesError, Problem
 from clinic_outcomes.settings import Settings
 
 COLUMNS_HEADER = ("source", "source_column", "table", "column", "unit", "codes", "constant")
@@ -126,7 +127,7 @@ class System:
         """What stands before the decimals of a number in text, as every reader gives it."""
         return self.csv.decimal_separator
 
-    @property
+    @functools.cached_property
     def base_sources(self) -> Mapping[str, Source]:
         """Sources that lie in files."""
         return {name: source for name, source in self.sources.items() if not source.is_derived}
@@ -194,7 +195,8 @@ def load_systems(settings: Settings) -> dict[str, System]:
     mistakes = Mistakes()
     found = {}
     for folder in sorted(path for path in settings.systems.iterdir() if path.is_dir()):
-        system = _read_system(folder, load_contract(), mistakes)
+        system, problems = _remembered_system(folder, folder_signature(folder))
+        mistakes.problems += problems
         if system:
             found[system.name] = system
     if mistakes.problems:
@@ -204,11 +206,19 @@ def load_systems(settings: Settings) -> dict[str, System]:
 
 def load_system(name: str, settings: Settings) -> System:
     """One system by name. ``ClinicOutcomesError`` lists all mistakes in its folder."""
-    mistakes = Mistakes()
-    system = _read_system(settings.systems / name, load_contract(), mistakes)
-    if mistakes.problems or system is None:
-        raise ClinicOutcomesError(mistakes.problems)
+    folder = settings.systems / name
+    system, problems = _remembered_system(folder, folder_signature(folder))
+    if problems or system is None:
+        raise ClinicOutcomesError(problems)
     return system
+
+
+@functools.lru_cache(maxsize=64)
+def _remembered_system(folder: Path, _signature: Signature) -> tuple[System | None, tuple[Problem, ...]]:
+    """A system and the mistakes in its folder; every stage asks for it, and the folder rarely changes."""
+    mistakes = Mistakes()
+    system = _read_system(folder, load_contract(), mistakes)
+    return system, tuple(mistakes.problems)
 
 
 def _read_system(folder: Path, contract: Contract, mistakes: Mistakes) -> System | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -84,8 +85,7 @@ def _write_list(target: Path, clinic: Clinic, found: dict[str, Any], settings: S
     )
     with broken_rows(clinic.clinic_id, settings) as connection, atomic_file(target) as temporary:
         connection.execute(f"CREATE TEMP TABLE listed ({columns})")
-        if other:
-            connection.executemany(f"INSERT INTO listed VALUES ({', '.join('?' * len(LIST_COLUMNS))})", other)
+        _insert(connection, "listed", other)
         _told_rules(connection, clinic, settings)
         connection.execute(
             "INSERT INTO listed SELECT broken.delivery_id, told.file, told.part, source_line, source_item, "
@@ -116,5 +116,11 @@ def _told_rules(connection: duckdb.DuckDBPyConnection, clinic: Clinic, settings:
         "what_to_do",
     )  # fmt: skip
     connection.execute(f"CREATE TEMP TABLE told ({', '.join(f'{quote_name(name)} VARCHAR' for name in names)})")
-    if told:
-        connection.executemany(f"INSERT INTO told VALUES ({', '.join('?' * len(names))})", told)
+    _insert(connection, "told", told)
+
+
+def _insert(connection: duckdb.DuckDBPyConnection, table: str, rows: Sequence[Sequence[Any]]) -> None:
+    """Insert rows in one go: a list a column."""
+    if rows:
+        columns = [list(column) for column in zip(*rows, strict=True)]
+        connection.execute(f"INSERT INTO {table} SELECT {', '.join(['unnest(?)'] * len(columns))}", columns)

@@ -22,6 +22,7 @@ possible. A row that breaks a critical rule or a warning is quarantined; one tha
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -32,6 +33,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from clinic_outcomes.contract import Contract, load_contract
 from clinic_outcomes.database import quote_name, quote_text
+from clinic_outcomes.files import Signature, folder_signature
 from clinic_outcomes.mapping.reading import IDENTIFIER, Mistakes, read_yaml
 from clinic_outcomes.mapping.thresholds import THRESHOLDS, network_thresholds
 from clinic_outcomes.problems import ClinicOutcomesError, Problem
@@ -105,11 +107,16 @@ class _RuleFile(BaseModel):
 
 def load_rules(settings: Settings) -> tuple[Rule, ...]:
     """All rules, by table in the contract's order and then by name. ``ClinicOutcomesError`` lists every mistake."""
+    return _remembered_rules(settings.expectations, folder_signature(settings.expectations), settings)
+
+
+@functools.lru_cache(maxsize=16)
+def _remembered_rules(folder: Path, _signature: Signature, settings: Settings) -> tuple[Rule, ...]:
     contract = load_contract()
     mistakes = Mistakes()
     thresholds = network_thresholds(settings)
     found: dict[tuple[str, str], Rule] = {}
-    for path, table in _rule_files(contract, settings.expectations):
+    for path, table in _rule_files(contract, folder):
         content = read_yaml(path, _RuleFile, mistakes)
         for entry in content.rules if content else ():
             for name in sorted(set(_THRESHOLD.findall(f"{entry.rows} {entry.applies_to}")) - set(thresholds)):
