@@ -63,11 +63,15 @@ def outcome(settings: Settings) -> dict[str, dict[str, str]]:
 
 
 def delivered_rows(settings: Settings) -> Iterator[tuple[str, int, str, int]]:
-    """Clinic, sequence, file and rows of every delivered file, counted by Python's own CSV reader."""
+    """Clinic, sequence, file and rows of every file of one table in CSV, counted by Python's own CSV reader."""
     for manifest in sorted(settings.landing.glob("*/*/manifest.json")):
         head = json.loads(manifest.read_text())
         system = load_clinics(settings)[head["clinic_id"]].system
+        if system.format != "csv":
+            continue
         for entry in head["files"]:
+            if not entry["name"].endswith(".csv"):
+                continue
             with (manifest.parent / entry["name"]).open(newline="") as stream:
                 rows = sum(1 for _ in csv.reader(stream, delimiter=system.csv.delimiter)) - 1
             yield head["clinic_id"], head["export_sequence"], entry["name"], rows
@@ -82,6 +86,8 @@ def test_the_account_adds_up_for_every_file(settings: Settings) -> None:
         (d["clinic"], int(d["delivery"][:6])) for d in status(settings)["deliveries"] if d["state"] != "accepted"
     }
     assert len(refused) == 1
+    for place, line in accounts.items():
+        assert line["delivered"] == sum(line[part] for part in PARTS), place
     checked = 0
     for clinic, sequence, file, rows in delivered_rows(settings):
         if (clinic, sequence) in refused:
@@ -89,7 +95,7 @@ def test_the_account_adds_up_for_every_file(settings: Settings) -> None:
         line = accounts[clinic, sequence, file]
         assert line["delivered"] == rows == sum(line[part] for part in PARTS), (clinic, sequence, file)
         checked += 1
-    assert checked == len(accounts) > 50
+    assert len(accounts) > checked > 50
 
 
 def test_the_refused_delivery_left_nothing_outside_landing(settings: Settings) -> None:
@@ -116,7 +122,9 @@ def test_what_was_planted_is_what_the_marts_hold(settings: Settings) -> None:
     planted_folder = settings.landing / ".truth"
     for clinic in load_clinics(settings):
         for table, mart in TABLES_IN_MARTS.items():
-            path = next(iter(planted_folder.rglob(f"{clinic}/{table}.parquet")))
+            path = planted_folder / clinic / f"{table}.parquet"
+            if not path.is_file():  # its system delivers no such table
+                continue
             planted = connection.execute(f"SELECT count(*) FROM '{path}'").fetchone()
             counted = connection.execute(
                 f"SELECT count(*) FROM '{settings.marts}/latest/core/{mart}.parquet' WHERE clinic_id = ?", [clinic]
@@ -157,7 +165,7 @@ def test_what_was_planted_is_what_the_figures_count(settings: Settings, truth: d
     names = {*COUNTS.values(), *itertools.chain(*MEANS.values())}
     names |= {"pcl_5_paired_last_points", "pcl_5_paired_baseline_points"}
     planted["network"] = {name: sum(Decimal(c[name]) for c in truth["clinics"].values()) for name in names}
-    assert len(planted) == 6
+    assert len(planted) == 13
     for clinic, counts in planted.items():
         for measure, name in COUNTS.items():
             assert figures[clinic, measure][0] == Decimal(counts[name]), (clinic, measure)
