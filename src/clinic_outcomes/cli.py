@@ -90,6 +90,11 @@ def _known(names: list[str] | None, settings: Settings) -> list[str]:
     return list(dict.fromkeys(names)) if names else known
 
 
+def _systems(settings: Settings) -> list[str]:
+    """Names of the systems, whether or not their mapping is right."""
+    return sorted(path.name for path in settings.systems.iterdir() if path.is_dir())
+
+
 def _finish(failed: bool, refused: bool) -> None:
     if failed:
         raise typer.Exit(FAILED)
@@ -223,6 +228,39 @@ def generate(
     generate_deliveries(
         out, patients, seed, context.obj, clinics, report=typer.echo, workers=workers, identified=identified
     )
+
+
+@app.command("try")
+def try_export(
+    context: typer.Context,
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Files of one export.")],
+    system: Annotated[
+        str | None, typer.Option("--system", help="Say what this system takes of them, and refuses.")
+    ] = None,
+    clinic: Annotated[str | None, typer.Option("--clinic", help="A clinic by id: its system and legal basis.")] = None,
+    show_names: Annotated[
+        bool, typer.Option("--show-names", help="Show names of columns in words unknown here.")
+    ] = False,
+    show_codes: Annotated[
+        bool, typer.Option("--show-codes", help="Show delivered codes that recur and are short.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Profile an export without storing anything, and propose a mapping; or hold it to a system's mapping."""
+    from clinic_outcomes.console import show_file_trials, show_system_trial
+    from clinic_outcomes.mapping import load_clinic, load_system
+    from clinic_outcomes.trying import try_files, try_system
+
+    if system is None and clinic is None:
+        show_file_trials(try_files(files, context.obj, show_names=show_names, show_codes=show_codes), as_json)
+        return
+    held_to = load_clinic(_known([clinic], context.obj)[0], context.obj) if clinic else None
+    if system is not None and system not in _systems(context.obj):
+        raise typer.BadParameter(f"no system {system}; known are {', '.join(_systems(context.obj))}")
+    if held_to and system not in (None, held_to.system.name):
+        raise typer.BadParameter(f"clinic {clinic} is of another system")
+    found = held_to.system if held_to else load_system(system or "", context.obj)
+    show_system_trial(try_system(files, found, held_to, context.obj), as_json)
 
 
 @app.command("new-system")

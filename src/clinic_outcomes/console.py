@@ -11,11 +11,13 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from clinic_outcomes.files import canonical_json
 from clinic_outcomes.pipeline import Report, StageEvent
 from clinic_outcomes.problems import Problem
 
 if TYPE_CHECKING:  # Importing it would slow every command's start.
     from clinic_outcomes.prepare import Prepared
+    from clinic_outcomes.trying import FileTrial, SystemTrial
 
 ROWS_ON_A_TERMINAL = 200
 
@@ -169,6 +171,32 @@ def show_prepared(prepared: Prepared) -> None:
     if prepared.people_without_day_zero:
         plain(console, f"people without a date to count from: {prepared.people_without_day_zero}; their days are empty")
     plain(console, f"the gate admits it; deliver: {prepared.folder}")
+
+
+def show_file_trials(trials: Sequence[FileTrial], as_json: bool) -> None:
+    """Print ``clinic_outcomes.trying.try_files``: what each file holds, and the mapping proposed for it."""
+    from clinic_outcomes.trying.report import export_data, export_lines
+
+    console = Console()
+    if as_json:
+        console.file.write(canonical_json([export_data(trial.export, trial.parts) for trial in trials]))
+        return
+    for trial in trials:
+        for line in export_lines(trial.export, trial.parts):
+            plain(console, line)
+
+
+def show_system_trial(trial: SystemTrial, as_json: bool) -> None:
+    """Print ``clinic_outcomes.trying.try_system``: what a system takes, lacks and refuses, with what to do."""
+    from clinic_outcomes.trying.report import trial_data, trial_lines
+
+    console = Console()
+    if as_json:
+        console.file.write(canonical_json(trial_data(trial)))
+        return
+    for line in trial_lines(trial):
+        plain(console, line)
+    show_problems(trial.problems, console)
 
 
 def show_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -18,7 +18,8 @@ def session(settings: Settings, *, spill: bool = True) -> Iterator[duckdb.DuckDB
 
     Without ``spill`` nothing of what it works on is ever written to disk: what does not fit fails.
     """
-    settings.scratch.mkdir(parents=True, exist_ok=True)
+    if spill:
+        settings.scratch.mkdir(parents=True, exist_ok=True)
     connection = duckdb.connect(
         config={
             "threads": settings.threads,

@@ -48,6 +48,7 @@ def test_every_stage_is_a_command() -> None:
         "run",
         "generate",
         "new-system",
+        "try",
         "contract",
         "accept",
         "status",
