@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-import xlsxwriter  # type: ignore[import-untyped]
+import xlsxwriter
 
 from clinic_outcomes.database import quote_name, quote_text, text_list
 from clinic_outcomes.mapping import System
