@@ -45,7 +45,7 @@ def small_settings(folder: Path, clinics: Mapping[str, str]) -> Settings:
     (folder / "clinics").mkdir()
     for clinic_id, title in clinics.items():
         (folder / "clinics" / f"{clinic_id}.yml").write_text(
-            f"title: {title}\nsystem: paper\nshort_keys: {{reason: test, key_patterns: {{patient_id: '[0-9]{{1,9}}'}}}}\n"
+            f"title: {title}\nsystem: paper\nshort_keys: {{reason: a, key_patterns: {{patient_id: '[0-9]{{1,9}}'}}}}\n"
         )
     return Settings(home=folder / "home", clinics=folder / "clinics", systems=folder / "systems")
 
