@@ -19,6 +19,16 @@ from clinic_outcomes.settings import Settings
 FAILED, REFUSED = 1, 3
 
 
+class SystemFormat(Enum):
+    """Formats in which systems export."""
+
+    csv = "csv"
+    parquet = "parquet"
+    excel = "excel"
+    redcap = "redcap"
+    fhir = "fhir"
+
+
 class ExportKind(Enum):
     """Whether an export holds everything or what is new since the last."""
 
@@ -265,12 +275,29 @@ def try_export(
 
 @app.command("new-system")
 def new_system(
-    context: typer.Context, name: Annotated[str, typer.Argument(help="The system's id: lower-case letters, digits, _.")]
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="The system's id: lower-case letters, digits, _.")],
+    format_name: Annotated[SystemFormat, typer.Option("--format", help="What the system exports.")] = SystemFormat.csv,
+    files: Annotated[
+        list[Path] | None,
+        typer.Option("--from", metavar="FILE", help="A file of an export, or a folder of them; may be given again."),
+    ] = None,
+    show_codes: Annotated[
+        bool, typer.Option("--show-codes", help="Write delivered codes that recur and are short.")
+    ] = False,
 ) -> None:
-    """Write an empty mapping for a new clinic system, made from the contract, into systems/NAME/."""
+    """Write a mapping to fill in for a new clinic system, of the contract or of an export, into systems/NAME/."""
+    from clinic_outcomes.console import show_problems
     from clinic_outcomes.contract.new_system import new_system as write_new_system
+    from clinic_outcomes.mapping import load_system
 
-    typer.echo(f"{write_new_system(name, context.obj)}: fill in system.yml, columns.csv and codes.csv")
+    folder = write_new_system(name, context.obj, format_name.value, files or (), show_codes=show_codes)
+    typer.echo(f"{folder}: fill in {', '.join(sorted(path.name for path in folder.iterdir()))}")
+    try:
+        load_system(name, context.obj)
+    except ClinicOutcomesError as error:
+        typer.echo(f"to be decided before it loads: {len(error.problems)}")
+        show_problems(error.problems if files else ())
 
 
 @app.command()

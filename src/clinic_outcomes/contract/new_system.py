@@ -1,40 +1,72 @@
-"""An empty mapping for a new clinic system: every column of the contract, waiting for its source."""
+"""A new clinic system: an empty mapping with every column of the contract, or one made of an export's own files."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from clinic_outcomes.contract.loader import Column, Contract, load_contract
 from clinic_outcomes.files import atomic_folder
 from clinic_outcomes.mapping.reading import IDENTIFIER
+from clinic_outcomes.mapping.sources import SUFFIXES
 from clinic_outcomes.mapping.systems import CODES_HEADER, COLUMNS_HEADER, RECORD_ACTION
 from clinic_outcomes.problems import ClinicOutcomesError
 from clinic_outcomes.settings import Settings
 
+BLANK_FORMATS = ("csv", "parquet", "excel")
+"""Formats of which the contract alone gives a mapping to fill in; the others need what the system exports."""
 
-def new_system(name: str, settings: Settings) -> Path:
-    """Make ``systems/<name>/`` with a mapping to fill in, one source a canonical table; return the folder.
 
-    The files load only once the source columns are filled in: a line left empty is named as a mistake.
-    ``ClinicOutcomesError`` where the name is not fit or the folder exists.
+def new_system(
+    name: str,
+    settings: Settings,
+    format_name: str = "csv",
+    files: Sequence[Path] = (),
+    *,
+    show_codes: bool = False,
+) -> Path:
+    """Make ``systems/<name>/`` with a mapping to fill in; return the folder.
+
+    Without ``files`` it has one source a canonical table, and loads once the source columns are filled in: a line left
+    empty is named as a mistake. With files of an export (for REDCap its data dictionary) it has their columns, with
+    those filled in that resemble the contract's; delivered codes get into it only with ``show_codes``.
+    ``ClinicOutcomesError`` where the name is not fit, the folder exists, or the files cannot be read so.
     """
     if not IDENTIFIER.fullmatch(name):
         raise ClinicOutcomesError("a system's name has lower-case letters, digits and _, and begins with a letter")
     folder = settings.systems / name
     if folder.exists():
         raise ClinicOutcomesError(f"systems/{name} exists already")
+    if files:
+        from clinic_outcomes.trying import write_system
+
+        with atomic_folder(folder) as temporary:
+            write_system(temporary, name, format_name, _all_files(files), settings, show_codes=show_codes)
+        return folder
+    if format_name not in BLANK_FORMATS:
+        wanted = "the project's data dictionary" if format_name == "redcap" else "NDJSON files of an export"
+        raise ClinicOutcomesError(f"a system of format {format_name} is made from {wanted}: give it with --from")
     contract = load_contract()
     with atomic_folder(folder) as temporary:
-        (temporary / "system.yml").write_text(_render_head(name, contract), encoding="utf-8")
+        (temporary / "system.yml").write_text(_render_head(name, format_name, contract), encoding="utf-8")
         (temporary / "columns.csv").write_text(_render_columns(contract), encoding="utf-8")
         (temporary / "codes.csv").write_text(_render_codes(contract), encoding="utf-8")
     return folder
 
 
-def _render_head(name: str, contract: Contract) -> str:
+def _all_files(paths: Sequence[Path]) -> list[Path]:
+    """Files, and those in folders, hidden ones apart."""
+    found: list[Path] = []
+    for path in paths:
+        inside = sorted(path.iterdir()) if path.is_dir() else [path]
+        found += [file for file in inside if file.is_file() and not file.name.startswith(".")]
+    return found
+
+
+def _render_head(name: str, format_name: str, contract: Contract) -> str:
     lines = [
         f"title: {name}",
-        "format: csv",
+        f"format: {format_name}",
         "csv: {delimiter: ',', quote: '\"', decimal_separator: '.'}",
         "# Values that mean nothing was entered.",
         "missing: ['']",
@@ -43,7 +75,7 @@ def _render_head(name: str, contract: Contract) -> str:
         "# One a kind of file: the pattern of its name. Remove the sources the system does not export.",
         "sources:",
     ]
-    lines += [f"  {table}: {{file: '{table}*.csv', required: false}}" for table in contract.tables]
+    lines += [f"  {table}: {_described(table, format_name)}" for table in contract.tables]
     lines.append("# The whole key must match; a key that does not refuses its delivery.")
     lines.append("key_patterns:")
     own_keys = [
@@ -54,6 +86,14 @@ def _render_head(name: str, contract: Contract) -> str:
     ]
     lines += [f"  {key}: '[0-9a-f]{{16}}'" for key in dict.fromkeys(own_keys)]
     return "\n".join(lines) + "\n"
+
+
+def _described(table: str, format_name: str) -> str:
+    """A source that holds a table: a file of its own, or a sheet of one workbook."""
+    (ending, *_) = SUFFIXES[format_name]
+    if format_name == "excel":
+        return f"{{file: 'export*{ending}', sheet: {table}, required: false}}"
+    return f"{{file: '{table}*{ending}', required: false}}"
 
 
 def _render_columns(contract: Contract) -> str:

@@ -11,7 +11,7 @@ import functools
 import io
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from clinic_outcomes.admit.drift import ALIKE
 from clinic_outcomes.admit.header import plain_name
@@ -54,6 +54,8 @@ class Line:
     codes: str
     likeness: float
     profile: ColumnProfile | None
+    delivered: tuple[tuple[str, str], ...] = ()
+    """Delivered code and the canonical one that is like it, or the empty text: where codes may be shown."""
 
     def cells(self, source_column: str | None = None) -> tuple[str, ...]:
         """The cells of the line, perhaps with another name for the delivered column."""
@@ -73,9 +75,8 @@ class Proposal:
     """What a part of an export would need: its source's name, the table it most resembles, a line a column.
 
     ``lacking`` are lines of required columns of the table that no delivered column resembles. ``left_out`` are columns
-    that identify a person: a delivery must not have them. ``key_patterns`` maps key column → pattern. ``codes`` maps
-    code set → delivered code → canonical code, empty where none is alike. ``numbered`` are templates of columns that
-    differ by a number alone.
+    that identify a person: a delivery must not have them. ``key_patterns`` maps key column → pattern.
+    ``numbered`` are templates of columns that differ by a number alone.
     """
 
     source: str
@@ -84,8 +85,16 @@ class Proposal:
     lacking: tuple[Line, ...]
     left_out: tuple[ColumnProfile, ...]
     key_patterns: dict[str, str]
-    codes: dict[str, dict[str, str]]
     numbered: tuple[str, ...]
+
+    @property
+    def codes(self) -> dict[str, dict[str, str]]:
+        """Code set → delivered code → canonical code, or the empty text where none is like it."""
+        found: dict[str, dict[str, str]] = {}
+        for line in self.lines:
+            if line.delivered:
+                found.setdefault(line.codes, {}).update(line.delivered)
+        return found
 
 
 def propose(profile: PartProfile, source: str | None = None) -> Proposal:
@@ -94,7 +103,8 @@ def propose(profile: PartProfile, source: str | None = None) -> Proposal:
     columns = [column for column in profile.columns if not column.identifies]
     table = _table(name, columns)
     chosen = _choose(columns, table) if table else {}
-    lines = tuple(_line(name, column, table, chosen.get(column.position)) for column in columns)
+    undelivered = [_line(name, column, table, chosen.get(column.position)) for column in columns]
+    lines = tuple(replace(line, delivered=tuple(_codes(line).items())) for line in undelivered)
     present = {target.name for target, _ in chosen.values()}
     lacking = _lacking(name, table, present) if table else ()
     return Proposal(
@@ -104,7 +114,6 @@ def propose(profile: PartProfile, source: str | None = None) -> Proposal:
         lacking=lacking,
         left_out=tuple(column for column in profile.columns if column.identifies),
         key_patterns=_key_patterns((*lines, *lacking)),
-        codes={line.codes: _codes(line) for line in lines if line.codes and line.profile and line.profile.codes},
         numbered=_numbered(columns),
     )
 
@@ -251,7 +260,7 @@ def _strong(pattern: str) -> str:
 def _codes(line: Line) -> dict[str, str]:
     """Delivered code → the canonical one that is most like it; the empty text where none is."""
     target, profile = line.target, line.profile
-    if profile is None:
+    if profile is None or not line.codes:
         return {}
     if line.column == RECORD_ACTION:
         return dict.fromkeys(profile.codes, "")
