@@ -71,7 +71,11 @@ class Settings(BaseModel):
         values.setdefault("home", PROJECT_ROOT / "var")
         settings = cls.model_validate(values)
         return settings.model_copy(
-            update={name: getattr(settings, name).resolve() for name in ("home", "clinics", "systems")}
+            update={
+                name: path.resolve()
+                for name in ("home", "clinics", "systems", "salt")
+                if (path := getattr(settings, name)) is not None
+            }
         )
 
     @property
