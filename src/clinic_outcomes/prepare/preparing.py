@@ -28,7 +28,7 @@ from clinic_outcomes.settings import Settings
 
 BEGINNINGS = (("referral", "received_day"), ("patient", "intake_day"))
 """Columns of the contract of which the earliest is a person's day 0, unless the instructions say otherwise."""
-IDENTIFIED_VIEWS = "identified"
+IDENTIFIED_VIEWS = "identified/views"
 """Folder of a FHIR system with the views of an identified export, which has dates where a delivery has days."""
 
 

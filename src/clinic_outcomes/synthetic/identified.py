@@ -75,20 +75,22 @@ def identified_system(system: System) -> System:
 
     ``ClinicOutcomesError`` where it writes FHIR and has no templates of identified resources.
     """
-    folder = system.folder
+    folder, columns = system.folder, system.columns
     if system.format == "fhir":
         folder = folder / IDENTIFIED_FOLDER
         if not (folder / "resources").is_dir():
             raise ClinicOutcomesError(f"system {system.name}: no templates in {IDENTIFIED_FOLDER}/resources")
+        # Resources have no element for what only a delivery says.
+        columns = tuple(m for m in columns if m.target is None or not _only_delivered(m.target))
     source = next(m.source for m in system.columns if m.table == "patient")
     extra = tuple(ColumnMapping(source, (name,), None, None, None, None, None, None, line=0) for name in EXTRA)
-    return replace(system, folder=folder, columns=(*system.columns, *extra))
+    return replace(system, folder=folder, columns=(*columns, *extra))
 
 
 def identified_sql(column: Column, rows: Rows, known: Identities) -> tuple[str, Rows] | None:
     """SQL of a column as the clinic's own records have it, and the arrays it reads; None where it is the same."""
     name = quote_name(column.name)
-    if (column.table, column.name) in ABSENT or column.name == "service_period":
+    if _only_delivered(column):
         return "NULL", {}
     if column.is_key and _numbered(column) in known.keys:
         numbers = _numbers(rows[column.name], known.keys[_numbered(column)])
@@ -111,6 +113,11 @@ def extra_columns(rows: Rows, known: Identities) -> tuple[dict[str, str], Rows]:
         "_age": known.age_years[patient],
     }
     return dict(EXTRA), arrays
+
+
+def _only_delivered(column: Column) -> bool:
+    """Whether it is a column that the clinic's own records do not have."""
+    return (column.table, column.name) in ABSENT or column.name == "service_period"
 
 
 def _numbered(column: Column) -> str:
