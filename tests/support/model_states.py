@@ -31,7 +31,8 @@ def small_system(folder: Path) -> None:
     """A clinic system with a mapping that loads; the stage model needs no more of it than its title."""
     folder.mkdir(parents=True)
     (folder / "system.yml").write_text(
-        "title: Paper records\nformat: csv\nsources: {people: {file: people.csv}}\nkey_patterns: {patient_id: '[0-9]{1,9}'}\n"
+        "title: Paper records\nformat: csv\nsources: {people: {file: people.csv}}\n"
+        "key_patterns: {patient_id: '[0-9]{1,9}'}\n"
     )
     (folder / "columns.csv").write_text(
         "source,source_column,table,column,unit,codes,constant\npeople,id,patient,patient_id,,,\n"
