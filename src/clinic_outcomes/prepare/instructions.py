@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from clinic_outcomes.mapping import System
 from clinic_outcomes.mapping.reading import Mistakes, read_yaml
@@ -63,6 +63,20 @@ class Instructions(_Part):
     day_zero: tuple[str, ...] = ()
     columns: dict[str, How] = {}
 
+    @field_validator("dates")
+    @classmethod
+    def _are_clear(cls, dates: tuple[str, ...]) -> tuple[str, ...]:
+        if not dates or not all(all(part in form for part in ("%Y", "%m", "%d")) for form in dates):
+            raise ValueError("each form of dates has %Y, %m and %d: a year of two digits could be of either century")
+        if any(_swapped(form) in dates for form in dates):
+            raise ValueError("day first and month first cannot be told apart; list one of them")
+        return dates
+
+    def needs(self, source: str, column: str) -> tuple[str, ...]:
+        """Columns that the export must have for a delivered column of a source, as the instructions say."""
+        how = self.how(source, column)
+        return how.columns if how else ()
+
     def column_read(self, source: str, column: str) -> str:
         """Name in the export of a delivered column of a source."""
         how = self.how(source, column)
@@ -71,6 +85,10 @@ class Instructions(_Part):
     def how(self, source: str, column: str) -> How | None:
         """How a delivered column of a source is made, where the instructions say."""
         return self.columns.get(f"{source}.{column}")
+
+
+def _swapped(form: str) -> str:
+    return form.replace("%d", "%%").replace("%m", "%d").replace("%%", "%m")
 
 
 def load_instructions(system: System) -> Instructions:

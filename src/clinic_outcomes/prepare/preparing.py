@@ -20,14 +20,16 @@ from clinic_outcomes.formats.inverse import base_rows, mapped_columns
 from clinic_outcomes.formats.naming import delivered_name
 from clinic_outcomes.harmonise.keyed_hash import set_secret
 from clinic_outcomes.mapping import Clinic, System, load_clinic
-from clinic_outcomes.prepare.columns import CLINIC_SECRET, DAY_ZERO, NETWORK_SECRET, Made, Maker
-from clinic_outcomes.prepare.instructions import Instructions, load_instructions
-from clinic_outcomes.problems import ClinicOutcomesError, Problem
+from clinic_outcomes.prepare.columns import CLINIC_SECRET, NETWORK_SECRET, Made, Maker
+from clinic_outcomes.prepare.dates import check_dates, make_columns
+from clinic_outcomes.prepare.day_zero import KNOWN, dated_rows, find_day_zero
+from clinic_outcomes.prepare.instructions import load_instructions
+from clinic_outcomes.prepare.refusing import refusal
+from clinic_outcomes.prepare.register import Register, key_id, read_register, write_register
+from clinic_outcomes.problems import ClinicOutcomesError
 from clinic_outcomes.receive import Manifest, ManifestFile, write_manifest
 from clinic_outcomes.settings import Settings
 
-BEGINNINGS = (("referral", "received_day"), ("patient", "intake_day"))
-"""Columns of the contract of which the earliest is a person's day 0, unless the instructions say otherwise."""
 IDENTIFIED_VIEWS = "identified/views"
 """Folder of a FHIR system with the views of an identified export, which has dates where a delivery has days."""
 
@@ -37,7 +39,8 @@ class Order:
     """What is to be prepared: the export's folder, where the delivery goes, and what its manifest says.
 
     ``clinic_key`` and ``network_key`` are files of 64 hex digits: the clinic's own secret, and the one that all clinics
-    of the network share for the tokens of people.
+    of the network share for the tokens of people. ``register`` is the clinic's own file of day zeros, which a delta
+    needs; a full export begins it. ``exported_on`` is the last day that the export knows of.
     """
 
     clinic_id: str
@@ -50,6 +53,12 @@ class Order:
     export_kind: Literal["full", "delta"]
     reporting_period: str
     period_status: Literal["provisional", "final"] = "provisional"
+    register: Path | None = None
+
+    @property
+    def is_delta(self) -> bool:
+        """Whether the export holds only what is new."""
+        return self.export_kind == "delta"
 
 
 @dataclass(frozen=True)
@@ -68,93 +77,154 @@ class Change:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A delivery written to ``folder``, what became of each column, and those of the export that were left out."""
+    """A delivery written to ``folder``, what became of each column, and those of the export that were left out.
+
+    ``rows_left_out`` are rows of a delta, by source, of people whose day 0 is not known; in a full export their days
+    are empty. ``people_with_day_zero_kept`` have another beginning in this export than the register says, which stays.
+    """
 
     folder: Path
     changes: tuple[Change, ...]
     dropped: tuple[tuple[str, str], ...]
     people_without_day_zero: int
+    people_with_day_zero_kept: int = 0
+    rows_left_out: tuple[tuple[str, int], ...] = ()
 
 
 def prepare(order: Order, settings: Settings) -> Prepared:
-    """Write the delivery of an identified export; nothing else is kept, and the export stays as it is.
+    """Write the delivery of an identified export, and the register where one is named; nothing else is kept.
 
-    ``ClinicOutcomesError`` where the mapping, the instructions, a key or a file of the export is wrong, and where
-    the gate would refuse what was made: then nothing is left in ``out``.
+    The export stays as it is. ``ClinicOutcomesError`` where the mapping, the instructions, a key, the register or a
+    file of the export is wrong, where most of a column of dates cannot be read, and where the gate would refuse what
+    was made: then nothing is left in ``out``, and the register is as it was.
     """
     clinic = load_clinic(order.clinic_id, settings)
     instructions = load_instructions(clinic.system)
     files = _export_files(order.export, clinic)
     if order.out.exists():
-        raise _wrong("out_exists", "the folder for the delivery is there already; name a new one")
+        raise refusal("out_exists", "the folder for the delivery is there already; name a new one")
+    clinic_secret = _secret(order.clinic_key)
+    register = _register(order, clinic_secret)
     # Without spilling: what identifies people is nowhere but in the export and in memory.
     with session(settings, spill=False) as connection, atomic_folder(order.out) as folder:
-        set_secret(connection, CLINIC_SECRET, _secret(order.clinic_key))
-        if order.network_key:
-            set_secret(connection, NETWORK_SECRET, _secret(order.network_key))
-        elif any(how.token for how in instructions.columns.values()):
-            raise _wrong("network_key_missing", "the network's tokens need the key that all its clinics share")
+        set_secret(connection, CLINIC_SECRET, clinic_secret)
+        if any(how.token for how in instructions.columns.values()):
+            set_secret(connection, NETWORK_SECRET, _network_secret(order, clinic_secret))
         try:
-            prepared = _prepare(connection, files, clinic, instructions, order, folder, settings)
+            maker = Maker(clinic, instructions, order.exported_on)
+            read_register(connection, register, order.is_delta)
+            prepared = _prepare(connection, files, maker, order, folder, settings)
+            # Before the delivery is in its place: who is stopped between can prepare the same export again.
+            if register:
+                write_register(connection, register, KNOWN)
         except duckdb.Error as error:
             # DuckDB's own words quote values.
-            raise _wrong("prepare", f"the export could not be prepared ({type(error).__name__})") from None
+            raise refusal("prepare", f"the export could not be prepared ({type(error).__name__})") from None
     return replace(prepared, folder=order.out)
 
 
 def _prepare(
     connection: duckdb.DuckDBPyConnection,
     files: Mapping[str, Path],
-    clinic: Clinic,
-    instructions: Instructions,
+    maker: Maker,
     order: Order,
     folder: Path,
     settings: Settings,
 ) -> Prepared:
-    identified = _identified(clinic.system)
+    system = maker.clinic.system
+    identified = _identified(system)
     for path in files.values():
         check_file(connection, path, identified, settings)
     sources = _read(connection, files, identified)
-    maker = Maker(clinic, instructions, order.exported_on)
-    lost = _find_day_zero(connection, sources, maker)
+    maker = check_dates(connection, sources, maker)
+    beginnings = find_day_zero(connection, sources, maker, order.is_delta)
     changes: list[Change] = []
-    dropped: list[tuple[str, str]] = []
+    left_out: list[tuple[str, int]] = []
     made: dict[str, str] = {}
     for place, (source, columns) in enumerate(sources.items()):
-        wanted = _made_columns(maker, clinic.system, source, columns)
+        wanted = make_columns(maker, source, columns)
         selected = ", ".join(f"({each.sql})::VARCHAR AS {quote_name(name)}" for name, each in wanted.items())
         # Ordered by what was made, for the order of the export tells who came when.
         connection.execute(
             f"CREATE TEMP TABLE made_{place} AS SELECT {selected} "
-            f"FROM {_dated(maker, source, columns, place)} ORDER BY ALL"
+            f"FROM {dated_rows(maker, source, columns, place, order.is_delta)} ORDER BY ALL"
         )
         made[source] = f"(FROM made_{place})"
         changes += _changes(connection, maker, source, wanted, place)
-        used = {name for each in wanted.values() for name in (each.counted,) if name}
-        used |= {name for column in wanted if (how := instructions.how(source, column)) for name in how.columns}
-        dropped += [(source, name) for name in columns if name not in used]
-    _write(connection, folder, clinic, made, order)
-    _pass_the_gate(connection, folder, clinic)
-    return Prepared(folder, tuple(changes), tuple(dropped), lost)
+        fewer = _count(connection, f"export_{place}") - _count(connection, f"made_{place}")
+        left_out += [(source, fewer)] if fewer else []
+    _write(connection, folder, maker.clinic, made, order)
+    _pass_the_gate(connection, folder, maker.clinic)
+    dropped = tuple(_dropped(sources, maker, system))
+    return Prepared(folder, tuple(changes), dropped, beginnings.unknown, beginnings.kept, tuple(left_out))
+
+
+def _count(connection: duckdb.DuckDBPyConnection, table: str) -> int:
+    row = connection.execute(f"SELECT count(*) FROM {table}").fetchone()
+    return int(row[0]) if row else 0
+
+
+def _dropped(sources: Mapping[str, tuple[str, ...]], maker: Maker, system: System) -> Iterator[tuple[str, str]]:
+    """Columns of the export that no source over the same files delivers, under the first source that has them."""
+    told: set[str] = set()
+    for source, columns in sources.items():
+        near = [other for other in sources if set(system.base_of(other)) & set(system.base_of(source))]
+        delivered = {name for base in system.base_of(source) for name in system.allowed_columns(base)}
+        delivered |= {name for other in near for name in mapped_columns(system, other)}
+        for other in near:
+            delivered |= {name for column in mapped_columns(system, other) for name in _reads(maker, other, column)}
+        for name in columns:
+            plain = name.partition(".")[2] or name
+            if not {name, plain} & delivered and f"{system.base_of(source)[0]}.{name}" not in told:
+                told.add(f"{system.base_of(source)[0]}.{name}")
+                yield source, name
+
+
+def _reads(maker: Maker, source: str, column: str) -> tuple[str, ...]:
+    how = maker.instructions.how(source, column)
+    return how.columns if how else (column,)
 
 
 def _export_files(export: Path, clinic: Clinic) -> dict[str, Path]:
     """Files of the export that the system has a source for, by name."""
     if not export.is_dir():
-        raise _wrong("export_missing", "the export must be a folder with the system's files")
+        raise refusal("export_missing", "the export must be a folder with the system's files")
     found = {
         path.name: path for path in sorted(export.iterdir()) if path.is_file() and sources_of(path.name, clinic.system)
     }
     if not found:
-        raise _wrong("export_missing", "the folder has no file of the clinic's system")
+        raise refusal("export_missing", "the folder has no file of the clinic's system")
     return found
 
 
 def _secret(path: Path) -> bytes:
     text = path.read_text(encoding="ascii", errors="replace").strip() if path.is_file() else ""
     if not re.fullmatch(r"[0-9a-f]{64}", text):
-        raise _wrong("key_unreadable", f"{path.name} must hold a secret of 64 hex digits, made once and kept safe")
+        raise refusal(
+            "key_unreadable",
+            f"{path.name} must hold a secret of 64 hex digits, made once and kept safe",
+            "Make it with: openssl rand -hex 32. Another key later gives everybody other keys.",
+        )
     return bytes.fromhex(text)
+
+
+def _register(order: Order, clinic_secret: bytes) -> Register | None:
+    if order.register is None:
+        return None
+    return Register(order.register, order.clinic_id, key_id(clinic_secret), order.export_sequence)
+
+
+def _network_secret(order: Order, clinic_secret: bytes) -> bytes:
+    if order.network_key is None:
+        raise refusal(
+            "network_key_missing",
+            "the network's tokens need the key that all its clinics share",
+            "Give --network-key; without it people who are seen in two clinics would be counted twice.",
+        )
+    secret = _secret(order.network_key)
+    if secret == clinic_secret:
+        raise refusal("keys_equal", "the clinic's key is the network's: other clinics could then make its keys")
+    return secret
 
 
 def _identified(system: System) -> System:
@@ -178,73 +248,6 @@ def _read(
         connection.execute(f"CREATE TEMP TABLE export_{place} AS FROM {rows.sql}")
         sources[source] = rows.columns
     return sources
-
-
-def _person_column(maker: Maker, source: str, columns: tuple[str, ...]) -> str | None:
-    """Column of a source of the export that holds the person's key."""
-    for mapping in maker.clinic.system.columns:
-        if mapping.source == source and mapping.target and mapping.target.name == "patient_id":
-            name = maker.instructions.column_read(source, mapping.source_columns[0])
-            return name if name in columns else None
-    return None
-
-
-def _find_day_zero(connection: duckdb.DuckDBPyConnection, sources: Mapping[str, tuple[str, ...]], maker: Maker) -> int:
-    """Make ``day_zero``: each person's earliest date among the beginnings. Returns how many people have none."""
-    system, instructions = maker.clinic.system, maker.instructions
-    parts, people = [], []
-    for place, (source, columns) in enumerate(sources.items()):
-        person = _person_column(maker, source, columns)
-        if person is None:
-            continue
-        people.append(f"SELECT trim({quote_name(person)}) AS person FROM export_{place}")
-        for column in _beginnings(system, source, instructions):
-            name = instructions.column_read(source, column)
-            if name in columns:
-                day = maker.as_date(name)
-                parts.append(f"SELECT trim({quote_name(person)}) AS person, {day} AS day FROM export_{place}")
-    if not parts:
-        raise _wrong("day_zero_missing", "the export has no date from which days could be counted")
-    connection.execute(
-        f"CREATE TEMP TABLE day_zero AS SELECT person, min(day) AS day FROM ({' UNION ALL '.join(parts)}) "
-        "WHERE day IS NOT NULL GROUP BY person"
-    )
-    row = connection.execute(
-        f"SELECT count(DISTINCT person) FROM ({' UNION ALL '.join(people)}) ANTI JOIN day_zero USING (person)"
-    ).fetchone()
-    return int(row[0]) if row else 0
-
-
-def _beginnings(system: System, source: str, instructions: Instructions) -> list[str]:
-    """Columns of a source that a person's day 0 is taken from."""
-    if instructions.day_zero:
-        return [place.removeprefix(f"{source}.") for place in instructions.day_zero if place.startswith(f"{source}.")]
-    return [
-        mapping.source_columns[0]
-        for mapping in system.columns
-        if mapping.source == source and mapping.target and (mapping.table, mapping.target.name) in BEGINNINGS
-    ]
-
-
-def _dated(maker: Maker, source: str, columns: tuple[str, ...], place: int) -> str:
-    """Rows of a source with the day 0 of the person."""
-    person = _person_column(maker, source, columns)
-    if person is None:
-        return f"(SELECT *, NULL::DATE AS {quote_name(DAY_ZERO)} FROM export_{place})"
-    return (
-        f"(SELECT export.*, day_zero.day AS {quote_name(DAY_ZERO)} FROM export_{place} AS export "
-        f"LEFT JOIN day_zero ON trim(export.{quote_name(person)}) = day_zero.person)"
-    )
-
-
-def _made_columns(maker: Maker, system: System, source: str, there: tuple[str, ...]) -> dict[str, Made]:
-    made = {}
-    for column in mapped_columns(system, source):
-        mappings = [m for m in system.columns if m.source == source and column in m.source_columns]
-        if any(len(m.source_columns) > 1 for m in mappings):
-            raise _wrong("prepare", f"source {source}: keys made of several columns cannot be prepared", column)
-        made[column] = maker.make(source, column, mappings, there)
-    return made
 
 
 def _changes(
@@ -290,8 +293,3 @@ def _pass_the_gate(connection: duckdb.DuckDBPyConnection, folder: Path, clinic: 
     problems = scan_delivery(connection, paths, clinic)
     if problems:
         raise ClinicOutcomesError([problem.model_copy(update={"clinic": clinic.clinic_id}) for problem in problems])
-
-
-def _wrong(rule: str, message: str, column: str | None = None) -> ClinicOutcomesError:
-    advice = "See docs/adding-a-clinic.md, which says what prepare needs."
-    return ClinicOutcomesError([Problem(rule=rule, message=message, advice=advice, column=column)])
