@@ -11,6 +11,7 @@ from clinic_outcomes.mapping.reading import IDENTIFIER
 from clinic_outcomes.mapping.sources import SUFFIXES
 from clinic_outcomes.mapping.systems import CODES_HEADER, COLUMNS_HEADER, RECORD_ACTION
 from clinic_outcomes.problems import ClinicOutcomesError
+from clinic_outcomes.receive.telling import MANIFEST
 from clinic_outcomes.settings import Settings
 
 BLANK_FORMATS = ("csv", "parquet", "excel")
@@ -55,11 +56,11 @@ def new_system(
 
 
 def _all_files(paths: Sequence[Path]) -> list[Path]:
-    """Files, and those in folders, hidden ones apart."""
+    """Files, and those in folders: hidden ones and the manifest of a delivery apart."""
     found: list[Path] = []
     for path in paths:
         inside = sorted(path.iterdir()) if path.is_dir() else [path]
-        found += [file for file in inside if file.is_file() and not file.name.startswith(".")]
+        found += [file for file in inside if file.is_file() and not file.name.startswith(".") and file.name != MANIFEST]
     return found
 
 

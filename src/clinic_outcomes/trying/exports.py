@@ -128,7 +128,7 @@ def _open(
     check_size(path, settings)
     lower = path.name.lower()
     name = source_name(split_suffix(path.name, FORMATS)[0], known_words, name)
-    if lower.endswith((".ndjson", ".ndjson.gz", ".json")):
+    if lower.endswith((".ndjson", ".ndjson.gz")):
         return _open_fhir(connection, path, told, settings)
     if lower.endswith(".parquet"):
         return _open_table(connection, path, told, "parquet", None, name, settings)

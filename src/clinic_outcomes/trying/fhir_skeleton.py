@@ -16,7 +16,7 @@ from typing import Any
 from clinic_outcomes.admit.header import plain_name
 from clinic_outcomes.mapping.fhir import ELEMENTS_HEADER
 from clinic_outcomes.trying.profiling import CODES, DATE, DECIMAL, KEY, WHOLE, ColumnProfile, PartProfile
-from clinic_outcomes.trying.proposing import Line, Proposal, csv_line, propose
+from clinic_outcomes.trying.proposing import Line, Proposal, csv_line, propose, table_named
 
 IDENTIFYING = frozenset(
     re.findall(
@@ -41,15 +41,6 @@ _CHOICES = (
 _PRIMITIVES = {
     name.lower(): name
     for name in ("boolean", "integer", "string", "decimal", "uri", "url", "code", "date", "dateTime", "time", "instant")
-}
-_TARGETS = {
-    "subject": "Patient",
-    "patient": "Patient",
-    "individual": "Patient",
-    "for": "Patient",
-    "managingOrganization": "Organization",
-    "location": "Location",
-    "questionnaireResponse": "QuestionnaireResponse",
 }
 
 
@@ -100,10 +91,9 @@ def _names(columns: Iterable[ColumnProfile], resource: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for column in columns:
         if column.name == "id":
-            name = f"{plain_name(resource)}_id"
-        elif column.name.endswith(".reference"):
-            before = column.name.split(".")[-2]
-            name = f"{plain_name(_TARGETS.get(before, before))}_id"
+            name = _key_name(resource)
+        elif column.references:
+            name = _key_name(column.references[0])
         else:
             words = [word for word in column.name.split(".") if word not in ("coding", "code", "extension")]
             name = plain_name("_".join(words or column.name.split(".")))
@@ -114,25 +104,30 @@ def _names(columns: Iterable[ColumnProfile], resource: str) -> dict[str, str]:
     return found
 
 
+def _key_name(resource: str) -> str:
+    """What the key of a type of resource is called: as that of the table which the type resembles."""
+    table = table_named(plain_name(resource))
+    return table.primary_key[0] if table else f"{plain_name(resource)}_id"
+
+
 def _view(resource: str, name: str, columns: Iterable[ColumnProfile], names: dict[str, str]) -> dict[str, Any]:
     return {
         "resourceType": "ViewDefinition",
         "resource": resource,
         "name": name,
         "status": "active",
-        "select": [{"column": [{"name": names[column.name], "path": _fhirpath(column.name)} for column in columns]}],
+        "select": [{"column": [{"name": names[column.name], "path": _fhirpath(column)} for column in columns]}],
     }
 
 
-def _fhirpath(element: str) -> str:
+def _fhirpath(column: ColumnProfile) -> str:
     """An element as FHIRPath: types of choices as ``ofType``, references as keys."""
     steps: list[str] = []
-    words = element.split(".")
+    words = column.name.split(".")
     for place, word in enumerate(words):
         plain = word.removeprefix("_")
         if plain == "reference" and place == len(words) - 1:
-            target = _TARGETS.get(words[place - 1])
-            steps.append(f"getReferenceKey({target})" if target else "getReferenceKey()")
+            steps.append(f"getReferenceKey({', '.join(column.references[:1])})")
             continue
         choice = re.fullmatch(rf"({'|'.join(_CHOICES)})([A-Z]\w+)", plain)
         if choice:
@@ -151,8 +146,7 @@ def _element(resource: str, column: ColumnProfile, line: Line | None) -> tuple[s
 def _holding(column: ColumnProfile, line: Line | None) -> tuple[str, str]:
     target = line.target if line else None
     if column.name.endswith(".reference"):
-        kind = _TARGETS.get(column.name.split(".")[-2], "")
-        return "reference", f"{kind}/{_key(line)}" if kind and _key(line) else ""
+        return "reference", " ".join(f"{kind}/{_key(line)}" for kind in column.references if _key(line))
     if column.name == "id" or column.kind == KEY:
         return "key", _key(line)
     if target and target.code_list:

@@ -14,7 +14,7 @@ from clinic_outcomes.mapping.sources import SUFFIXES
 from clinic_outcomes.problems import ClinicOutcomesError
 from clinic_outcomes.settings import Settings
 from clinic_outcomes.trying.exports import DICTIONARY_FORMAT, FORMATS, Export
-from clinic_outcomes.trying.fhir_skeleton import skeleton, write_skeletons
+from clinic_outcomes.trying.fhir_skeleton import write_skeletons
 from clinic_outcomes.trying.proposing import propose
 from clinic_outcomes.trying.redcap_dictionary import dictionary_profiles
 from clinic_outcomes.trying.trial import FileTrial, try_files
@@ -99,12 +99,11 @@ def _uniquely_named(sources: Sequence[NewSource]) -> list[NewSource]:
 def _write_fhir(folder: Path, name: str, trials: Sequence[FileTrial]) -> None:
     skeletons, sources = [], []
     for trial in trials:
-        for profile, _ in trial.parts:
-            if len(trial.parts) > 1:
-                raise ClinicOutcomesError(f"{trial.export.told}: a file has resources of one type only")
-            made = skeleton(profile)
+        if len(trial.skeletons) > 1:
+            raise ClinicOutcomesError(f"{trial.export.told}: a file has resources of one type only")
+        for made in trial.skeletons:
             skeletons.append(made)
-            pattern = f"{profile.part.place}*.ndjson"
+            pattern = f"{made.profile.part.place}*.ndjson"
             sources.append(NewSource({"file": pattern, "view": made.name}, made.profile, made.proposal))
     write_skeletons(folder, skeletons)
     write_files(folder, name, "fhir", CsvDialect(), sources)

@@ -6,6 +6,7 @@ then only those of columns that hold nothing but few short values that occur aga
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -21,8 +22,18 @@ from clinic_outcomes.trying.exports import DICTIONARY_FORMAT, Export, Part
 from clinic_outcomes.trying.key_forms import KeyForm, find_key_form
 from clinic_outcomes.trying.synonyms import load_synonyms
 
-FEWEST_OF_A_CODE, LONGEST_CODE = 5, 20
-"""A code that may be shown occurs so often at least, and is so long at most."""
+FEWEST_OF_A_CODE, LONGEST_CODE, MOST_DIGITS_OF_A_CODE = 5, 20, 4
+"""A code that may be shown occurs so often at least, is so long at most, and has no longer number in it."""
+LONGEST_MEMBER = 40
+RESOURCE_TYPES = tuple(
+    re.findall(
+        r"\w+",
+        "AdverseEvent CarePlan Condition Encounter EpisodeOfCare Location Medication MedicationAdministration "
+        "MedicationStatement Observation Organization Patient Practitioner Procedure QuestionnaireResponse "
+        "ServiceRequest Task",
+    )
+)
+"""Types of FHIR resources that may be told of a reference."""
 LIST_SEPARATORS = ("|", ";", ",", "/")
 EMPTY, DATE, WHOLE, DECIMAL, KEY = "empty", "calendar dates", "whole numbers", "decimal numbers", "keys"
 CODES, CODE_LIST, TEXT, FREE_TEXT, IDENTIFIER = "codes", "lists of codes", "texts", "free text", "identifiers"
@@ -59,6 +70,8 @@ class ColumnProfile:
     labels: tuple[str, ...] = ()
     """What the codes stand for, where the export says so."""
     date_form: str | None = None
+    references: tuple[str, ...] = ()
+    """Types of FHIR resources that its keys refer to."""
 
     @property
     def told(self) -> str:
@@ -106,7 +119,8 @@ def _profile_part(
     connection: duckdb.DuckDBPyConnection, export: Export, part: Part, show_names: bool, show_codes: bool
 ) -> PartProfile:
     is_fhir = export.format == "fhir"
-    measured = {name: _measure(connection, sql) for name, sql in part.values.items()}
+    values = {name: _keys_alone(sql) if name.endswith(".reference") else sql for name, sql in part.values.items()}
+    measured = {name: _measure(connection, sql) for name, sql in values.items()}
     has_header = is_fhir or not _looks_like_a_row(connection, part, measured)
     strange = {} if is_fhir else rules_of_names(connection, part.columns)
     words = load_synonyms().known_words
@@ -115,10 +129,25 @@ def _profile_part(
         may_be_shown = has_header and not strange.get(name)
         tellable = is_fhir or (may_be_shown and (show_names or is_made_of(name, words)))
         identifies = not is_fhir and (is_name_like(name) or bool(strange.get(name)))
-        column = _describe(connection, part.values[name], measured[name], position, name)
-        codes = _codes(connection, part.values[name], measured[name], column) if show_codes and not identifies else ()
-        found.append(replace(column, tellable=tellable, identifies=identifies, codes=codes))
+        column = _describe(connection, values[name], measured[name], position, name)
+        types = _types_referred_to(connection, part.values[name]) if name.endswith(".reference") else ()
+        codes = _codes(connection, values[name], measured[name], column) if show_codes and not identifies else ()
+        found.append(replace(column, tellable=tellable, identifies=identifies, codes=codes, references=types))
     return PartProfile(export, part, has_header, tuple(found))
+
+
+def _keys_alone(sql: str) -> str:
+    """Keys of references, without the type of resource before them."""
+    return f"(SELECT regexp_replace(value, '^.*/', '') AS value FROM {sql})"
+
+
+def _types_referred_to(connection: duckdb.DuckDBPyConnection, sql: str) -> tuple[str, ...]:
+    """Types of resources that references are to, of those that may be told."""
+    rows = connection.execute(
+        f"SELECT DISTINCT split_part(value, '/', 1) AS type FROM {sql} WHERE list_contains(?, type) ORDER BY type",
+        [list(RESOURCE_TYPES)],
+    ).fetchall()
+    return tuple(kind for (kind,) in rows)
 
 
 def _values(sql: str) -> str:
@@ -212,11 +241,9 @@ def _kind(measured: _Measured, key: KeyForm | None, separator: str | None) -> tu
 
 def _kind_of_text(measured: _Measured, key: KeyForm | None, separator: str | None) -> tuple[str, str]:
     """Kind of values that are neither numbers nor dates."""
-    if measured.distinct <= MOST_CODES and measured.longest <= LONGEST_CODE and not measured.broken:
-        if separator:
-            return CODE_LIST, f"parted by {separator}"
+    if measured.distinct <= MOST_CODES and measured.longest <= LONGEST_CODE and not measured.broken and not separator:
         return CODES, f"{measured.distinct} of them"
-    if separator and not measured.broken:
+    if separator and measured.broken.keys() <= {"free_text"}:
         return CODE_LIST, f"parted by {separator}"
     if key:
         return KEY, key.pattern
@@ -236,7 +263,7 @@ def _list_separator(connection: duckdb.DuckDBPyConnection, sql: str, measured: _
             """,
             [separator],
         ).fetchone() or (0, 0, 0)
-        if row[2] and row[0] <= MOST_CODES and row[1] <= LONGEST_CODE:
+        if row[2] and row[0] <= MOST_CODES and row[1] <= LONGEST_MEMBER:
             return separator
     return None
 
@@ -245,7 +272,7 @@ def _codes(
     connection: duckdb.DuckDBPyConnection, sql: str, measured: _Measured, column: ColumnProfile
 ) -> tuple[str, ...]:
     """Delivered codes, most alike in their order; none where any value of the column is rare, long or suspicious."""
-    if column.kind not in (CODES, CODE_LIST, WHOLE) or measured.broken:
+    if column.kind not in (CODES, CODE_LIST, WHOLE) or measured.broken.keys() - {"free_text"}:
         return ()
     member = f"trim(unnest(string_split(value, '{column.list_separator}')))" if column.list_separator else "value"
     found = connection.execute(
@@ -253,7 +280,10 @@ def _codes(
         "WHERE value IS NOT NULL) GROUP BY member ORDER BY member"
     ).fetchall()
     shown = len(found) <= MOST_CODES and all(
-        len(text) <= LONGEST_CODE and count >= FEWEST_OF_A_CODE for text, count in found
+        len(text) <= LONGEST_CODE
+        and count >= FEWEST_OF_A_CODE
+        and not re.search(rf"\d{{{MOST_DIGITS_OF_A_CODE + 1}}}", text)
+        for text, count in found
     )
     return tuple(text for text, _ in found) if shown else ()
 

@@ -34,6 +34,10 @@ from clinic_outcomes.trying.profiling import (
 )
 from clinic_outcomes.trying.synonyms import load_synonyms
 
+LEAST_ALIKE = 0.75
+"""Likeness of two names below which nothing is proposed: a wrong proposal costs more than none."""
+SURE = 0.95
+"""Likeness of names that are the contract's own, or other names for them."""
 CERTAIN = 0.8
 """Likeness of a part's name and a table's from which on the name counts."""
 
@@ -127,6 +131,12 @@ def _lacking(source: str, table: Table, present: set[str]) -> tuple[Line, ...]:
     )
 
 
+def table_named(name: str) -> Table | None:
+    """The table of that name, or of which it is another name."""
+    tables, synonyms = load_contract().tables, load_synonyms().tables
+    return next((table for key, table in tables.items() if name == key or name in synonyms.get(key, ())), None)
+
+
 def csv_line(cells: Iterable[str]) -> str:
     """Cells as one line of CSV, without its end."""
     stream = io.StringIO()
@@ -159,7 +169,7 @@ def _choose(columns: Sequence[ColumnProfile], table: Table) -> dict[int, tuple[C
         (likeness, place, column.position, target)
         for place, target in enumerate(table.columns)
         for column in columns
-        if _fits(column, target) and (likeness := _likeness_of(column.name, target.name)) >= ALIKE
+        if (likeness := _likeness_of(column.name, target.name)) >= LEAST_ALIKE and _fits(column, target, likeness)
     ]
     chosen: dict[int, tuple[Column, float]] = {}
     taken: set[str] = set()
@@ -189,13 +199,18 @@ def _likeness(one: str, other: str) -> float:
     return matcher.ratio()
 
 
-def _fits(column: ColumnProfile, target: Column) -> bool:
+def _fits(column: ColumnProfile, target: Column, likeness: float) -> bool:
     """Whether values of this kind could be the target's, as they are or once ``prepare`` has made days of dates."""
+    if column.name.endswith("_complete") or "___" in column.name:
+        # The status of a REDCap form, and one tick of many.
+        return False
     if column.kind == EMPTY:
         return True
     if target.is_key:
-        identifiers = column.kind == IDENTIFIER and column.form == "medical_record_number"
-        return column.kind == KEY or identifiers or (column.kind in (WHOLE, CODES, TEXT) and bool(column.key_pattern))
+        # Of a few keys no form can be told; then the name must say it.
+        has_form = bool(column.key_pattern) or likeness >= SURE
+        is_number = column.kind == IDENTIFIER and column.form == "medical_record_number"
+        return column.kind == KEY or is_number or (column.kind in (WHOLE, CODES, TEXT) and has_form)
     if target.code_list:
         return column.kind in (CODES, WHOLE, TEXT) or (target.multiple and column.kind == CODE_LIST)
     if target.unit == "day":

@@ -13,7 +13,8 @@ from clinic_outcomes.mapping import Clinic, System
 from clinic_outcomes.settings import Settings
 from clinic_outcomes.trying.against import SystemTrial, try_against
 from clinic_outcomes.trying.exports import Export, open_exports
-from clinic_outcomes.trying.profiling import WHOLE, PartProfile, profile_parts
+from clinic_outcomes.trying.fhir_skeleton import Skeleton, skeleton
+from clinic_outcomes.trying.profiling import PartProfile, profile_parts
 from clinic_outcomes.trying.proposing import Proposal, propose
 from clinic_outcomes.trying.synonyms import load_synonyms
 
@@ -24,6 +25,8 @@ class FileTrial:
 
     export: Export
     parts: tuple[tuple[PartProfile, Proposal], ...]
+    skeletons: tuple[Skeleton, ...] = ()
+    """Of FHIR: the view and the elements of each type of resource."""
 
 
 def try_files(
@@ -42,16 +45,19 @@ def try_files(
 
 def _try(connection: duckdb.DuckDBPyConnection, export: Export, show_names: bool, show_codes: bool) -> FileTrial:
     profiles = profile_parts(connection, export, show_names=show_names, show_codes=show_codes)
-    return FileTrial(export, tuple((profile, propose(profile)) for profile in map(_without_numbers, profiles)))
+    if export.format == "fhir":
+        made = tuple(skeleton(profile) for profile in profiles)
+        return FileTrial(
+            export, tuple((_only_coded(each.profile, each.proposal), each.proposal) for each in made), made
+        )
+    proposals = ((profile, propose(profile)) for profile in profiles)
+    return FileTrial(export, tuple((_only_coded(profile, proposal), proposal) for profile, proposal in proposals))
 
 
-def _without_numbers(profile: PartProfile) -> PartProfile:
-    """The profile without what seemed codes in columns that are proposed to be numbers."""
-    coded = {line.profile.position for line in propose(profile).lines if line.codes and line.profile}
-    columns = tuple(
-        column if column.kind != WHOLE or column.position in coded else replace(column, codes=())
-        for column in profile.columns
-    )
+def _only_coded(profile: PartProfile, proposal: Proposal) -> PartProfile:
+    """The profile without codes but of columns that are proposed to be coded: what recurs could be a key or a name."""
+    coded = {line.profile.position for line in proposal.lines if line.codes and line.profile}
+    columns = tuple(column if column.position in coded else replace(column, codes=()) for column in profile.columns)
     return replace(profile, columns=columns)
 
 
