@@ -11,7 +11,10 @@ from clinic_outcomes.database import quote_text
 from clinic_outcomes.mapping.key_patterns import form_of
 
 LONGEST_BEGINNING = 5
-_CLASSES = ("[0-9]", "[0-9a-f]", "[0-9A-F]", "[0-9a-z]", "[0-9A-Z]", "[0-9A-Za-z]")
+_DIGITS = ("[0-9]", "[0-9a-f]", "[0-9A-F]")
+_LETTERS = ("[0-9a-z]", "[0-9A-Z]", "[0-9A-Za-z]")
+_WORD = "[A-Za-z][a-z]{5}"
+"""What a word in a value looks like: it is no key, though there may be a number after it."""
 _UUID = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 
 
@@ -34,13 +37,15 @@ def find_key_form(connection: duckdb.DuckDBPyConnection, values: str, beginning:
     for prefix in dict.fromkeys((fixed, "")):
         rest = f"substr(value, {len(prefix) + 1})"
         lengths = connection.execute(
-            f"SELECT min(length({rest})), max(length({rest})), min(length(regexp_replace({rest}, '[^0-9]', '', 'g'))) "
-            f"FROM {values} WHERE value IS NOT NULL"
-        ).fetchone() or (0, 0, 0)
-        least, most, digits = (int(length or 0) for length in lengths)
+            f"SELECT min(length({rest})), max(length({rest})), min(length(regexp_replace({rest}, '[^0-9]', '', 'g'))), "
+            f"bool_or(regexp_matches({rest}, '{_WORD}')) FROM {values} WHERE value IS NOT NULL"
+        ).fetchone() or (0, 0, 0, True)
+        least, most, digits, has_word = (int(length or 0) for length in lengths)
         if least and digits and most <= 64 and most - least <= 8:
             repeat = f"{{{least}}}" if least == most else f"{{{least},{most}}}"
-            patterns += [f"{prefix}{characters}{repeat}" for characters in _CLASSES]
+            patterns += [
+                f"{prefix}{characters}{repeat}" for characters in (_DIGITS if has_word else _DIGITS + _LETTERS)
+            ]
     for pattern in patterns:
         row = connection.execute(
             f"SELECT bool_and(regexp_full_match(value, {quote_text(pattern)})) FROM {values} WHERE value IS NOT NULL"

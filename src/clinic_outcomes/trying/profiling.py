@@ -241,7 +241,9 @@ def _kind(measured: _Measured, key: KeyForm | None, separator: str | None) -> tu
 
 def _kind_of_text(measured: _Measured, key: KeyForm | None, separator: str | None) -> tuple[str, str]:
     """Kind of values that are neither numbers nor dates."""
-    if measured.distinct <= MOST_CODES and measured.longest <= LONGEST_CODE and not measured.broken and not separator:
+    recurs = measured.distinct <= 2 or 2 * measured.distinct <= measured.present
+    is_short = measured.distinct <= MOST_CODES and measured.longest <= LONGEST_CODE
+    if is_short and recurs and not measured.broken and not separator:
         return CODES, f"{measured.distinct} of them"
     if separator and measured.broken.keys() <= {"free_text"}:
         return CODE_LIST, f"parted by {separator}"

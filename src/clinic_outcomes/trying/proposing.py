@@ -18,7 +18,7 @@ from clinic_outcomes.admit.header import plain_name
 from clinic_outcomes.contract import LOCAL_CODES, Column, Table, load_contract
 from clinic_outcomes.mapping import UNIT_CONVERSIONS
 from clinic_outcomes.mapping.key_patterns import RANDOM_BITS
-from clinic_outcomes.mapping.systems import RECORD_ACTION
+from clinic_outcomes.mapping.lines import RECORD_ACTION
 from clinic_outcomes.trying.profiling import (
     CODE_LIST,
     CODES,

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from clinic_outcomes.contract import LOCAL_CODES, UNMAPPED, load_contract
 from clinic_outcomes.mapping import CsvDialect
-from clinic_outcomes.mapping.systems import CODES_HEADER, COLUMNS_HEADER, RECORD_ACTION
+from clinic_outcomes.mapping.lines import CODES_HEADER, COLUMNS_HEADER, RECORD_ACTION
 from clinic_outcomes.problems import ClinicOutcomesError, Problem
 from clinic_outcomes.trying.profiling import ColumnProfile, PartProfile
 from clinic_outcomes.trying.proposing import Line, Proposal, csv_line
