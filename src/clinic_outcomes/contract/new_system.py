@@ -7,9 +7,9 @@ from pathlib import Path
 
 from clinic_outcomes.contract.loader import Column, Contract, load_contract
 from clinic_outcomes.files import atomic_folder
+from clinic_outcomes.mapping.lines import CODES_HEADER, COLUMNS_HEADER, RECORD_ACTION
 from clinic_outcomes.mapping.reading import IDENTIFIER
 from clinic_outcomes.mapping.sources import SUFFIXES
-from clinic_outcomes.mapping.systems import CODES_HEADER, COLUMNS_HEADER, RECORD_ACTION
 from clinic_outcomes.problems import ClinicOutcomesError
 from clinic_outcomes.receive.telling import MANIFEST
 from clinic_outcomes.settings import Settings

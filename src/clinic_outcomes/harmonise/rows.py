@@ -14,7 +14,7 @@ from clinic_outcomes.database import quote_name, quote_text
 from clinic_outcomes.formats import PLACE
 from clinic_outcomes.harmonise import expressions as sql
 from clinic_outcomes.mapping import ColumnMapping, System
-from clinic_outcomes.mapping.systems import RECORD_ACTION
+from clinic_outcomes.mapping.lines import RECORD_ACTION
 
 _PLACE = ", ".join(PLACE)
 

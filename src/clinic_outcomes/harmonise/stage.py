@@ -15,7 +15,7 @@ from clinic_outcomes.harmonise.keys import rekeyed, set_salt, write_key_table
 from clinic_outcomes.harmonise.lake import lake_file, lake_rows
 from clinic_outcomes.harmonise.rows import Origin, canonical_rows
 from clinic_outcomes.mapping import Clinic, load_clinic
-from clinic_outcomes.mapping.systems import RECORD_ACTION
+from clinic_outcomes.mapping.lines import RECORD_ACTION
 from clinic_outcomes.problems import ClinicOutcomesError, Problem
 from clinic_outcomes.receive import delivery_files
 from clinic_outcomes.recipe import recipe as recipe_of

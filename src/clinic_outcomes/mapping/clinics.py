@@ -12,8 +12,9 @@ from clinic_outcomes.contract import load_contract
 from clinic_outcomes.files import fingerprint, sha256_file
 from clinic_outcomes.mapping.key_patterns import RANDOM_BITS, form_of
 from clinic_outcomes.mapping.legal_basis import LegalBasis
+from clinic_outcomes.mapping.lines import allowed_codes
 from clinic_outcomes.mapping.reading import IDENTIFIER, Mistakes, read_yaml
-from clinic_outcomes.mapping.systems import KeyPattern, System, allowed_codes, load_system, load_systems
+from clinic_outcomes.mapping.systems import KeyPattern, System, load_system, load_systems
 from clinic_outcomes.problems import ClinicOutcomesError
 from clinic_outcomes.settings import Settings
 

@@ -14,7 +14,7 @@ from clinic_outcomes.database import quote_name, session, write_parquet
 from clinic_outcomes.files import atomic_folder, canonical_json, fingerprint, fingerprint_files, write_json
 from clinic_outcomes.harmonise import lake_rows
 from clinic_outcomes.mapping import load_clinic
-from clinic_outcomes.mapping.systems import RECORD_ACTION
+from clinic_outcomes.mapping.lines import RECORD_ACTION
 from clinic_outcomes.mapping.thresholds import load_thresholds
 from clinic_outcomes.recipe import code_fingerprint
 from clinic_outcomes.recipe import recipe as recipe_of
