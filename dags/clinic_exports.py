@@ -4,11 +4,11 @@ Every hour, for each clinic of `clinics/*.yml`: receive → admit → harmonise 
 task is its clinic.
 
 **A delivery was refused.** That is an outcome, no failure: the tasks are green, the reasons are warnings in the log of
-`receive`, `admit` or `resolve`, and the clinic's last good state keeps reporting. `receipts/<clinic>/receipt.html` in the
-data home tells the clinic's own staff what to correct.
+`receive`, `admit` or `resolve`, and the clinic's last good state keeps reporting. `receipts/<clinic>/receipt.html` in
+the data home tells the clinic's own staff what to correct.
 
-**A delivery is held.** It lacks many records that were there before. `resolve` warns; ask the clinic, and where it is right,
-`clinic-outcomes accept CLINIC DELIVERY`.
+**A delivery is held.** It lacks many records that were there before. `resolve` warns; ask the clinic, and where it is
+right, `clinic-outcomes accept CLINIC DELIVERY`.
 
 **A task is red.** Only that clinic is held up. The log names stage, file, table and rule, never a value. Of an
 unexpected error it has type and place; where patients' data may be shown, run the stage by hand for the rest:
