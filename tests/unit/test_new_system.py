@@ -144,7 +144,7 @@ def test_fhir_has_a_view_a_type_and_elements_that_identify_nobody(settings: Sett
     folder = new_system("fresh", settings, "fhir", files, show_codes=True)
     assert sorted(lines(folder, "elements.csv")) == [
         "CarePlan,CarePlan.id,key,course_id",
-        "CarePlan,CarePlan.status,constant,",
+        "CarePlan,CarePlan.status,constant,active",
         "CarePlan,CarePlan.subject.reference,reference,Patient/patient_id",
         "Patient,Patient.gender,codes,sex",
         "Patient,Patient.id,key,patient_id",
@@ -156,7 +156,7 @@ def test_fhir_has_a_view_a_type_and_elements_that_identify_nobody(settings: Sett
 
     # What a person decides: the protocol, which this export does not say, and what a status may be.
     for name, old, new in (
-        ("elements.csv", "CarePlan.status,constant,", "CarePlan.status,constant,active completed"),
+        ("elements.csv", "CarePlan.status,constant,active", "CarePlan.status,constant,active completed"),
         ("columns.csv", "care_plan,,course,protocol,,protocol,", "care_plan,,course,protocol,,,iv_ketamine"),
     ):
         text = (folder / name).read_text()

@@ -15,7 +15,7 @@ from typing import Any
 
 from clinic_outcomes.admit.header import plain_name
 from clinic_outcomes.mapping.fhir import ELEMENTS_HEADER
-from clinic_outcomes.trying.profiling import CODES, DATE, DECIMAL, KEY, WHOLE, ColumnProfile, PartProfile
+from clinic_outcomes.trying.profiling import DATE, DECIMAL, KEY, WHOLE, ColumnProfile, PartProfile
 from clinic_outcomes.trying.proposing import Line, Proposal, csv_line, propose, table_named
 
 IDENTIFYING = frozenset(
@@ -27,6 +27,8 @@ IDENTIFYING = frozenset(
     )
 )
 """Names of elements that a delivery has nowhere: what is in them identifies people, or could."""
+CODE_ELEMENTS = ("status", "intent", "actuality", "code")
+"""Elements that FHIR closes by codes: what recurs in another could be a name, and is not written down."""
 _CHOICES = (
     "value",
     "effective",
@@ -157,7 +159,8 @@ def _holding(column: ColumnProfile, line: Line | None) -> tuple[str, str]:
         return "year", ""
     if column.kind in (WHOLE, DECIMAL):
         return ("integer" if column.kind == WHOLE else "number"), "0..9999"
-    return ("codes" if column.kind == CODES and line and line.codes else "constant"), " ".join(column.codes)
+    is_code = column.name.rpartition(".")[2] in CODE_ELEMENTS
+    return "constant", " ".join(column.codes) if is_code else ""
 
 
 def _key(line: Line | None) -> str:
