@@ -342,6 +342,10 @@ def prepare(
     network_key: Annotated[
         Path | None, typer.Option("--network-key", help="File with the secret that the network's clinics share.")
     ] = None,
+    register: Annotated[
+        Path | None,
+        typer.Option("--register", help="The clinic's own file of day zeros; a full export begins it, deltas need it."),
+    ] = None,
     kind: Annotated[ExportKind, typer.Option("--kind", help="Everything, or what is new.")] = ExportKind.full,
     final: Annotated[bool, typer.Option("--final", help="The period is not expected to change any more.")] = False,
 ) -> None:
@@ -362,6 +366,7 @@ def prepare(
         export_kind=kind.value,
         reporting_period=period,
         period_status="final" if final else "provisional",
+        register=register,
     )
     show_prepared(prepare_delivery(order, context.obj))
 

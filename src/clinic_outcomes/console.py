@@ -169,7 +169,13 @@ def show_prepared(prepared: Prepared) -> None:
     show_table(["left out of the delivery"], [[f"{source}.{column}"] for source, column in prepared.dropped])
     console = Console()
     if prepared.people_without_day_zero:
-        plain(console, f"people without a date to count from: {prepared.people_without_day_zero}; their days are empty")
+        what = "their rows are left out" if prepared.rows_left_out else "their days are empty"
+        plain(console, f"people without a date to count from: {prepared.people_without_day_zero}; {what}")
+    for source, rows in prepared.rows_left_out:
+        plain(console, f"rows of {source} left out: {rows}")
+    if prepared.people_with_day_zero_kept:
+        count = prepared.people_with_day_zero_kept
+        plain(console, f"people with another beginning than the register has: {count}; their day 0 stays")
     plain(console, f"the gate admits it; deliver: {prepared.folder}")
 
 

@@ -1,10 +1,6 @@
 """From an identified export to a delivery: every value of a small export set by hand."""
 
-import csv
-import hashlib
-import hmac
 import json
-from datetime import date
 from pathlib import Path
 
 import pytest
@@ -14,145 +10,7 @@ from clinic_outcomes.prepare import Order, prepare
 from clinic_outcomes.problems import ClinicOutcomesError
 from clinic_outcomes.receive import receive
 from clinic_outcomes.settings import Settings
-
-CLINIC = "alder"
-SYSTEM = """\
-title: Made up
-format: csv
-csv: {delimiter: ';', decimal_separator: ','}
-missing: ['', n/a]
-list_separator: '|'
-sources:
-  people: {file: people*.csv}
-  calls: {file: calls*.csv, required: false}
-  visits: {file: visits*.csv}
-  forms: {file: forms*.csv}
-  answers: {from: forms, unpivot: {columns: 'q{1..2}', number: item, value: answer}}
-key_patterns:
-  patient_id: 'p[0-9a-f]{16}'
-  network_token: '[0-9a-f]{32}'
-  course_id: 'c[0-9a-f]{16}'
-  session_id: 's[0-9a-f]{16}'
-  referral_id: 'r[0-9a-f]{16}'
-  assessment_id: 'f[0-9a-f]{16}'
-  site_id: 'SITE-[0-9]'
-  organisation_id: 'ORG-[0-9]'
-"""
-COLUMNS = """\
-source,source_column,table,column,unit,codes,constant
-people,person,patient,patient_id,,,
-people,token,patient,network_token,,,
-people,intake,patient,intake_day,day_from_1,,
-people,watched,patient,observed_through_day,day_from_1,,
-people,age,patient,age_years,year,top_age,
-people,sex,patient,sex,,sex,
-people,traumas,patient,trauma_types,,trauma,
-calls,call,referral,referral_id,,,
-calls,person,referral,patient_id,,,
-calls,received,referral,received_day,day_from_1,,
-calls,from,referral,source_type,,from,
-calls,year,referral,service_period,,,
-visits,visit,session,session_id,,,
-visits,person,session,patient_id,,,
-visits,course,session,course_id,,,
-visits,day,session,session_day,day_from_1,,
-visits,number,session,sequence_number,session,,
-visits,drug,session,drug,,drug,
-visits,dose,session,dose_mg,mg,,
-visits,site,session,site_id,,,
-visits,year,session,service_period,,,
-answers,form,assessment_item,assessment_id,,,
-answers,person,assessment_item,patient_id,,,
-answers,item,assessment_item,item_number,,,
-answers,answer,assessment_item,item_value,point,,
-"""
-CODES = """\
-codes,source_code,code
-top_age,90+,90
-sex,F,female
-sex,M,male
-trauma,war,combat
-trauma,crash,accident
-from,self,self
-drug,ket,ketamine
-"""
-PREPARE = """\
-dates: ['%m/%d/%Y']
-columns:
-  people.person: {from: mrn}
-  people.token: {token: [full_name, birth_date]}
-  people.age: {born: birth_date, at: intake}
-  visits.year: {period_of: day}
-"""
-# Miller was referred on 10 January and came on 12 January; Doe came without a referral; Roe has no date at all.
-PEOPLE = """\
-mrn;full_name;birth_date;phone;intake;sex;traumas;note
-1001;Ann Miller;03/31/1980;555-0100;01/12/2025;F;war|quarrel;likes tea
-1002;Bob Doe;01/01/1930;;02/01/2025;X;n/a;
-1003;Roe;;;n/a;M;crash;
-"""
-CALLS = "call;person;received;from;year\n77;1001;01/10/2025;self;01/10/2025\n"
-VISITS = """\
-visit;person;course;day;number;drug;dose;site;therapist
-9;1001;5;01/20/2025;1;ket;35,5;SITE-1;Dr. Who
-10;1002;6;31.01.2025;1;ket;lots;North;Dr. Who
-"""
-FORMS = "form;person;q1;q2\n31;1001;4;\n32;1002;n/a;2\n"
-
-
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    folder = tmp_path / "systems" / "made_up"
-    folder.mkdir(parents=True)
-    (tmp_path / "clinics").mkdir()
-    files = {"system.yml": SYSTEM, "columns.csv": COLUMNS, "codes.csv": CODES, "prepare.yml": PREPARE}
-    for name, text in files.items():
-        (folder / name).write_text(text)
-    (tmp_path / "clinics" / f"{CLINIC}.yml").write_text("title: Alder\nsystem: made_up\n")
-    return Settings(home=tmp_path / "home", systems=tmp_path / "systems", clinics=tmp_path / "clinics")
-
-
-@pytest.fixture
-def order(tmp_path: Path, settings: Settings) -> Order:
-    export = tmp_path / "export"
-    export.mkdir()
-    for name, text in {"people": PEOPLE, "calls": CALLS, "visits": VISITS, "forms": FORMS}.items():
-        (export / f"{name}_now.csv").write_text(text)
-    (export / "readme.txt").write_text("not of the system")
-    for name, digit in {"clinic": "a", "network": "b"}.items():
-        (tmp_path / f"{name}.key").write_text(digit * 64 + "\n")
-    return Order(
-        clinic_id=CLINIC,
-        export=export,
-        out=settings.landing / CLINIC / "000003-full",
-        clinic_key=tmp_path / "clinic.key",
-        network_key=tmp_path / "network.key",
-        exported_on=date(2025, 3, 1),
-        export_sequence=3,
-        export_kind="full",
-        reporting_period="2025-02",
-    )
-
-
-def clinic_key(prefix: str, column: str, text: str, digits: int = 16) -> str:
-    secret = bytes.fromhex("a" * 64)
-    return prefix + hmac.new(secret, f"{column}|{text}".encode(), hashlib.sha256).hexdigest()[:digits]
-
-
-def token(*parts: str) -> str:
-    message = "network_token|" + "\x1f".join(parts)
-    return hmac.new(bytes.fromhex("b" * 64), message.encode(), hashlib.sha256).hexdigest()[:32]
-
-
-def delivered(order: Order, name: str) -> list[dict[str, str]]:
-    with (order.out / f"{name}_3.csv").open(newline="") as stream:
-        rows = list(csv.DictReader(stream, delimiter=";"))
-    return sorted(rows, key=lambda row: sorted(row.items()))
-
-
-def by_person(order: Order, name: str) -> dict[str, dict[str, str]]:
-    return {row["person"]: row for row in delivered(order, name)}
-
+from tests.prepare.clinic import CLINIC, PEOPLE, PREPARE, by_person, clinic_key, delivered, token
 
 MILLER, DOE, ROE = (clinic_key("p", "patient_id", mrn) for mrn in ("1001", "1002", "1003"))
 
@@ -263,7 +121,7 @@ def test_without_its_secret_nothing_is_made(settings: Settings, order: Order) ->
     order.clinic_key.write_text("secret")
     with pytest.raises(ClinicOutcomesError, match="key_unreadable"):
         prepare(order, settings)
-    assert not list(settings.home.rglob('*'))
+    assert not list(settings.home.rglob("*"))
 
 
 def test_an_older_delivery_is_not_overwritten(settings: Settings, order: Order) -> None:
