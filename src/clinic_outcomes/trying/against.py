@@ -14,8 +14,10 @@ from clinic_outcomes.formats import check_file, read_header, sources_of
 from clinic_outcomes.mapping import Clinic, System
 from clinic_outcomes.mapping.legal_basis import LegalBasis
 from clinic_outcomes.problems import ClinicOutcomesError, Problem
-from clinic_outcomes.receive.telling import told_file
+from clinic_outcomes.receive.telling import is_plain_file_name
 from clinic_outcomes.settings import Settings
+from clinic_outcomes.trying.exports import told_name
+from clinic_outcomes.trying.synonyms import load_synonyms
 
 
 @dataclass(frozen=True)
@@ -66,18 +68,21 @@ def try_against(
     unknown: list[str] = []
     problems: list[Problem] = []
     readable: dict[str, Path] = {}
+    told_names = {path.name: _told(path, system, position) for position, path in enumerate(paths, start=1)}
     for path in paths:
-        told = told_file(path.name, system, None)
+        told = told_names[path.name]
         if not sources_of(path.name, system):
             unknown.append(told)
             continue
+        if not is_plain_file_name(path.name, system, None):
+            problems.append(_unplain(told))
         try:
             rows = check_file(connection, path, system, settings)
             taken += _taken(connection, path, told, rows, system)
             readable[path.name] = path
         except ClinicOutcomesError as error:
             problems += [problem.model_copy(update={"file": told}) for problem in error.problems]
-    problems += _refused(connection, readable, held_to)
+    problems += _refused(connection, readable, told_names, held_to)
     given = {source for name in readable for source in sources_of(name, system)}
     lacking = tuple(name for name, source in system.base_sources.items() if source.required and name not in given)
     return SystemTrial(system.name, tuple(taken), lacking, tuple(unknown), tuple(problems))
@@ -99,7 +104,25 @@ def _taken(connection: duckdb.DuckDBPyConnection, path: Path, told: str, rows: i
     return found
 
 
-def _refused(connection: duckdb.DuckDBPyConnection, paths: Mapping[str, Path], clinic: Clinic) -> list[Problem]:
+def _told(path: Path, system: System, position: int) -> str:
+    """A file's name as it may be told."""
+    plain = is_plain_file_name(path.name, system, None)
+    return path.name if plain else told_name(path, load_synonyms().known_words, position)
+
+
+def _unplain(told: str) -> Problem:
+    """What receive says of a file whose name has more in it than its source, a number and the reporting period."""
+    return Problem(
+        rule="file_name_unplain",
+        message="a file's name says more than its source and a number of up to three digits",
+        advice="A delivery may have the reporting period in it besides; prepare names its files so.",
+        file=told,
+    )
+
+
+def _refused(
+    connection: duckdb.DuckDBPyConnection, paths: Mapping[str, Path], told: Mapping[str, str], clinic: Clinic
+) -> list[Problem]:
     """What the gate finds in the files, each told as one of a delivery is."""
     try:
         found = scan_delivery(connection, paths, clinic)
@@ -107,7 +130,6 @@ def _refused(connection: duckdb.DuckDBPyConnection, paths: Mapping[str, Path], c
         # DuckDB's own words quote values.
         return [Problem(rule="scan_failed", message="the files could not be scanned", advice="Try them one by one.")]
     order = {rule: position for position, rule in enumerate(RULES)}
-    told = {name: told_file(name, clinic.system, None) for name in paths}
     renamed = [
         problem.model_copy(update={"file": told.get(name, name) + mark + part if (name or mark) else None})
         for problem in found

@@ -46,12 +46,18 @@ def find_key_form(connection: duckdb.DuckDBPyConnection, values: str, beginning:
             patterns += [
                 f"{prefix}{characters}{repeat}" for characters in (_DIGITS if has_word else _DIGITS + _LETTERS)
             ]
-    for pattern in patterns:
-        row = connection.execute(
-            f"SELECT bool_and(regexp_full_match(value, {quote_text(pattern)})) FROM {values} WHERE value IS NOT NULL"
-        ).fetchone()
-        if row and row[0]:
-            return KeyForm(pattern, form_of(pattern).bits)
+    fits = ", ".join(f"bool_and(regexp_full_match(value, {quote_text(pattern)}))" for pattern in patterns)
+    # Most columns are told by their first values: all of them are looked at only where those have a form.
+    some = f"(SELECT value FROM {values} WHERE value IS NOT NULL LIMIT 1000)"
+    first = connection.execute(f"SELECT {fits} FROM {some}").fetchone() or ()
+    for pattern, fit in zip(patterns, first, strict=True):
+        if fit:
+            row = connection.execute(
+                f"SELECT bool_and(regexp_full_match(value, {quote_text(pattern)})) FROM {values} "
+                "WHERE value IS NOT NULL"
+            ).fetchone()
+            if row and row[0]:
+                return KeyForm(pattern, form_of(pattern).bits)
     return None
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import duckdb
 
@@ -105,23 +105,24 @@ class _Measured:
     rows: int
     present: int
     distinct: int
-    rarest: int
     longest: int
     whole: int
     decimal: int
     most_digits: int
     least: str
     greatest: str
-    broken: Mapping[str, int]
+    broken: Mapping[str, int] = field(default_factory=dict)
 
 
 def _profile_part(
     connection: duckdb.DuckDBPyConnection, export: Export, part: Part, show_names: bool, show_codes: bool
 ) -> PartProfile:
     is_fhir = export.format == "fhir"
-    values = {name: _keys_alone(sql) if name.endswith(".reference") else sql for name, sql in part.values.items()}
+    values = {
+        name: _counted(connection, position, part.values[name], name) for position, name in enumerate(part.columns)
+    }
     measured = {name: _measure(connection, sql) for name, sql in values.items()}
-    has_header = is_fhir or not _looks_like_a_row(connection, part, measured)
+    has_header = is_fhir or not _looks_like_a_row(connection, part, values, measured)
     strange = {} if is_fhir else rules_of_names(connection, part.columns)
     words = load_synonyms().known_words
     found = []
@@ -131,9 +132,20 @@ def _profile_part(
         identifies = not is_fhir and (is_name_like(name) or bool(strange.get(name)))
         column = _describe(connection, values[name], measured[name], position, name)
         types = _types_referred_to(connection, part.values[name]) if name.endswith(".reference") else ()
-        codes = _codes(connection, values[name], measured[name], column) if show_codes and not identifies else ()
+        codes = _codes(connection, values[name], column) if show_codes and not identifies else ()
         found.append(replace(column, tellable=tellable, identifies=identifies, codes=codes, references=types))
     return PartProfile(export, part, has_header, tuple(found))
+
+
+def _counted(connection: duckdb.DuckDBPyConnection, position: int, sql: str, name: str) -> str:
+    """Distinct texts of a column, trimmed, each with its rows, read once into the memory of the connection."""
+    sql = _keys_alone(sql) if name.endswith(".reference") else sql
+    table = f"tried_{position}"
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE {table} AS "
+        f"SELECT trim(value) AS value, count(*) AS row_count FROM {sql} GROUP BY 1"
+    )
+    return table
 
 
 def _keys_alone(sql: str) -> str:
@@ -155,29 +167,34 @@ def _values(sql: str) -> str:
     missing = text_list(load_synonyms().missing)
     return (
         f"(SELECT CASE WHEN NOT list_contains({missing}, trim(value)) THEN trim(value) END AS value, "
-        f"count(*) AS row_count FROM {sql} GROUP BY 1)"
+        f"sum(row_count) AS row_count FROM {sql} GROUP BY 1)"
     )
 
 
 def _measure(connection: duckdb.DuckDBPyConnection, sql: str) -> _Measured:
-    rules = ", ".join(f"coalesce(sum(row_count) FILTER ({predicate}), 0)" for predicate in VALUE_RULES.values())
     row = connection.execute(
         f"""
         SELECT coalesce(sum(row_count), 0), coalesce(sum(row_count) FILTER (value IS NOT NULL), 0), count(value),
-            coalesce(min(row_count) FILTER (value IS NOT NULL), 0), coalesce(max(length(value)), 0),
+            coalesce(max(length(value)), 0),
             coalesce(sum(row_count) FILTER (regexp_full_match(value, '{_WHOLE}')), 0),
             coalesce(sum(row_count) FILTER (regexp_full_match(value, '{_DECIMAL}')), 0),
             coalesce(max(length(regexp_replace(value, '[^0-9].*$', ''))), 0),
-            coalesce(min(value), ''), coalesce(max(value), ''), {rules}
-        FROM (SELECT *, {plain_text("value")} AS text FROM {_values(sql)})
+            coalesce(min(value), ''), coalesce(max(value), '')
+        FROM {_values(sql)}
         """
     ).fetchone()
-    counts = list(row or ())
-    broken = {rule: int(count) for rule, count in zip(VALUE_RULES, counts[10:], strict=True) if count}
-    rows, present, distinct, rarest, longest, whole, decimal, most_digits = map(int, counts[:8])
-    return _Measured(
-        rows, present, distinct, rarest, longest, whole, decimal, most_digits, counts[8], counts[9], broken
-    )
+    *counts, least, greatest = row or (0, 0, 0, 0, 0, 0, 0, "", "")
+    rows, present, distinct, longest, whole, decimal, most_digits = map(int, counts)
+    return _Measured(rows, present, distinct, longest, whole, decimal, most_digits, least, greatest)
+
+
+def _broken_rules(connection: duckdb.DuckDBPyConnection, sql: str) -> dict[str, int]:
+    """Rules of the gate for values of every kind, with the rows that break each."""
+    rules = ", ".join(f"coalesce(sum(row_count) FILTER ({predicate}), 0)" for predicate in VALUE_RULES.values())
+    counts = connection.execute(
+        f"SELECT {rules} FROM (SELECT *, {plain_text('value')} AS text FROM {_values(sql)})"
+    ).fetchone()
+    return {rule: int(count) for rule, count in zip(VALUE_RULES, counts or (), strict=False) if count}
 
 
 def _common(one: str, other: str) -> str:
@@ -193,9 +210,11 @@ def _describe(
     if measured.distinct > 1 and not measured.decimal:
         beginning = _common(measured.least, measured.greatest)
         key = find_key_form(connection, _values(sql), beginning if measured.distinct >= FEWEST_OF_A_CODE else "")
+    if not (key and key.bits >= RANDOM_BITS):
+        # What is random in a form of its own may look like anything by chance.
+        measured = replace(measured, broken=_broken_rules(connection, sql))
     separator = _list_separator(connection, sql, measured)
     kind, form = _kind(measured, key, separator)
-    findings = measured.broken if not (kind == KEY and key and key.bits >= RANDOM_BITS) else {}
     return ColumnProfile(
         position=position,
         name=name,
@@ -204,7 +223,7 @@ def _describe(
         form=form,
         missing=_share(measured.rows - measured.present, measured.rows),
         distinct=_band(measured.distinct),
-        findings=tuple(findings),
+        findings=tuple(measured.broken),
         key_pattern=key.pattern if key else None,
         key_bits=key.bits if key else 0.0,
         list_separator=separator if kind == CODE_LIST else None,
@@ -270,11 +289,9 @@ def _list_separator(connection: duckdb.DuckDBPyConnection, sql: str, measured: _
     return None
 
 
-def _codes(
-    connection: duckdb.DuckDBPyConnection, sql: str, measured: _Measured, column: ColumnProfile
-) -> tuple[str, ...]:
+def _codes(connection: duckdb.DuckDBPyConnection, sql: str, column: ColumnProfile) -> tuple[str, ...]:
     """Delivered codes, most alike in their order; none where any value of the column is rare, long or suspicious."""
-    if column.kind not in (CODES, CODE_LIST, WHOLE) or measured.broken.keys() - {"free_text"}:
+    if column.kind not in (CODES, CODE_LIST, WHOLE) or set(column.findings) - {"free_text"}:
         return ()
     member = f"trim(unnest(string_split(value, '{column.list_separator}')))" if column.list_separator else "value"
     found = connection.execute(
@@ -299,7 +316,9 @@ def _missing_texts(connection: duckdb.DuckDBPyConnection, sql: str) -> tuple[str
     return tuple(text for (text,) in found)
 
 
-def _looks_like_a_row(connection: duckdb.DuckDBPyConnection, part: Part, measured: Mapping[str, _Measured]) -> bool:
+def _looks_like_a_row(
+    connection: duckdb.DuckDBPyConnection, part: Part, values: Mapping[str, str], measured: Mapping[str, _Measured]
+) -> bool:
     """Whether the names are rather values: one is a number or a date, or one occurs in its own column."""
     names = [name for name in part.columns if name not in part.row_columns]
     strange = rules_of_names(connection, names)
@@ -309,9 +328,7 @@ def _looks_like_a_row(connection: duckdb.DuckDBPyConnection, part: Part, measure
         return True
     for name in names:
         if measured[name].present:
-            row = connection.execute(
-                f"SELECT count(*) FROM {part.values[name]} WHERE trim(value) = $1", [name.strip()]
-            ).fetchone()
+            row = connection.execute(f"SELECT count(*) FROM {values[name]} WHERE value = $1", [name.strip()]).fetchone()
             if row and row[0]:
                 return True
     return False
