@@ -171,6 +171,10 @@ def show_prepared(prepared: Prepared) -> None:
     if prepared.people_without_day_zero:
         what = "their rows are left out" if prepared.rows_left_out else "their days are empty"
         plain(console, f"people without a date to count from: {prepared.people_without_day_zero}; {what}")
+    if prepared.files_not_read:
+        plain(
+            console, f"files of the export's folder that are of no source, and were not read: {prepared.files_not_read}"
+        )
     for source, rows in prepared.rows_left_out:
         plain(console, f"rows of {source} left out: {rows}")
     if prepared.people_with_day_zero_kept:

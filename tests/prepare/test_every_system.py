@@ -4,6 +4,7 @@ The truth that the generator writes is that of the world, whichever way the clin
 system exports everything and then, three months later, what is new.
 """
 
+import gzip
 import multiprocessing
 import re
 from collections.abc import Iterator
@@ -81,6 +82,10 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
         truth=root / "truth",
         identified=True,
     )
+    # Bulk exports of FHIR may be packed.
+    for path in sorted((root / PREMISES / "lakeshore_bay" / "000001-full").glob("*.ndjson")):
+        path.with_name(f"{path.name}.gz").write_bytes(gzip.compress(path.read_bytes()))
+        path.unlink()
     for name, digit in (("clinic", "a"), ("network", "b")):
         (root / PREMISES / f"{name}.key").write_text(digit * 64 + "\n")
     return root

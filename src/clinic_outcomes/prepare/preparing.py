@@ -28,6 +28,7 @@ from clinic_outcomes.prepare.refusing import refusal
 from clinic_outcomes.prepare.register import Register, key_id, read_register, write_register
 from clinic_outcomes.problems import ClinicOutcomesError
 from clinic_outcomes.receive import Manifest, ManifestFile, write_manifest
+from clinic_outcomes.receive.manifest import MANIFEST_NAME
 from clinic_outcomes.settings import Settings
 
 IDENTIFIED_VIEWS = "identified/views"
@@ -81,6 +82,7 @@ class Prepared:
 
     ``rows_left_out`` are rows of a delta, by source, of people whose day 0 is not known; in a full export their days
     are empty. ``people_with_day_zero_kept`` have another beginning in this export than the register says, which stays.
+    ``files_not_read`` lie in the export's folder and are of no source.
     """
 
     folder: Path
@@ -89,6 +91,7 @@ class Prepared:
     people_without_day_zero: int
     people_with_day_zero_kept: int = 0
     rows_left_out: tuple[tuple[str, int], ...] = ()
+    files_not_read: int = 0
 
 
 def prepare(order: Order, settings: Settings) -> Prepared:
@@ -100,7 +103,7 @@ def prepare(order: Order, settings: Settings) -> Prepared:
     """
     clinic = load_clinic(order.clinic_id, settings)
     instructions = load_instructions(clinic.system)
-    files = _export_files(order.export, clinic)
+    files, unread = _export_files(order.export, clinic.system)
     if order.out.exists():
         raise refusal("out_exists", "the folder for the delivery is there already; name a new one")
     clinic_secret = _secret(order.clinic_key)
@@ -120,7 +123,7 @@ def prepare(order: Order, settings: Settings) -> Prepared:
         except duckdb.Error as error:
             # DuckDB's own words quote values.
             raise refusal("prepare", f"the export could not be prepared ({type(error).__name__})") from None
-    return replace(prepared, folder=order.out)
+    return replace(prepared, folder=order.out, files_not_read=unread)
 
 
 def _prepare(
@@ -185,16 +188,23 @@ def _reads(maker: Maker, source: str, column: str) -> tuple[str, ...]:
     return how.columns if how else (column,)
 
 
-def _export_files(export: Path, clinic: Clinic) -> dict[str, Path]:
-    """Files of the export that the system has a source for, by name."""
+def _export_files(export: Path, system: System) -> tuple[dict[str, Path], int]:
+    """Files of the export that the system has a source for, by name; and the number of others."""
     if not export.is_dir():
         raise refusal("export_missing", "the export must be a folder with the system's files")
-    found = {
-        path.name: path for path in sorted(export.iterdir()) if path.is_file() and sources_of(path.name, clinic.system)
-    }
+    every = [path for path in sorted(export.iterdir()) if path.is_file() and not path.name.startswith(".")]
+    found = {path.name: path for path in every if sources_of(path.name, system)}
     if not found:
         raise refusal("export_missing", "the folder has no file of the clinic's system")
-    return found
+    there = {source for name in found for source in sources_of(name, system)}
+    for name, source in system.base_sources.items():
+        if source.required and name not in there:
+            raise refusal(
+                "file_missing",
+                f"the export has no file for source {name}, named {source.file}",
+                "Export it as well; one without rows will do where nothing is new.",
+            )
+    return found, len([path for path in every if path.name not in {*found, MANIFEST_NAME}])
 
 
 def _secret(path: Path) -> bytes:

@@ -106,7 +106,7 @@ def write_register(connection: duckdb.DuckDBPyConnection, register: Register, kn
         f"SELECT 0 AS part, '' AS key, {quote_text(head)} AS line UNION ALL SELECT 1, '', 'key,day_zero,export' "
         f"UNION ALL SELECT 2, key, concat_ws(',', key, day, export) FROM ({rows})"
     )
-    options = "FORMAT csv, HEADER false, QUOTE '', ESCAPE '', DELIMITER '\x01'"
+    options = "FORMAT csv, HEADER false, QUOTE '', ESCAPE '', DELIMITER '\x01', USE_TMP_FILE false"
     with atomic_file(register.path) as temporary:
         # For its owner alone, from the first byte on.
         os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
