@@ -1,5 +1,6 @@
 """A search for values that must not have left landing, through every format the pipeline writes."""
 
+import functools
 import gzip
 import io
 import json
@@ -20,17 +21,23 @@ def texts(path: Path) -> Iterator[str]:
     """Everything a file says: its bytes as text, and its content decoded where the format hides it."""
     yield from _decoded(path.read_bytes(), path.name, 0)
     if path.suffix == ".parquet":
-        with duckdb.connect() as connection:
-            yield from _rows(connection.execute("FROM read_parquet(?)", [str(path)]))
-            yield from _rows(connection.execute("SELECT key, value FROM parquet_kv_metadata(?)", [str(path)]))
-            yield from _rows(connection.execute("SELECT created_by FROM parquet_file_metadata(?)", [str(path)]))
-            # Also minima and maxima, which a row that was filtered out may have left behind.
-            statistics = "path_in_schema, stats_min, stats_max, stats_min_value, stats_max_value"
-            yield from _rows(connection.execute(f"SELECT {statistics} FROM parquet_metadata(?)", [str(path)]))
+        connection, place = _reader(), [str(path)]
+        yield from _rows(connection.execute("FROM read_parquet(?)", place))
+        yield from _rows(connection.execute("SELECT key, value FROM parquet_kv_metadata(?)", place))
+        yield from _rows(connection.execute("SELECT created_by FROM parquet_file_metadata(?)", place))
+        # Also minima and maxima, which a row that was filtered out may have left behind.
+        statistics = "path_in_schema, stats_min, stats_max, stats_min_value, stats_max_value"
+        yield from _rows(connection.execute(f"SELECT {statistics} FROM parquet_metadata(?)", place))
     elif path.suffix == ".duckdb":
         yield from _duckdb_texts(path)
     elif path.suffix in (".db", ".sqlite"):
         yield from _sqlite_texts(path)
+
+
+@functools.cache
+def _reader() -> duckdb.DuckDBPyConnection:
+    """One connection for all Parquet files: a home has thousands of small ones."""
+    return duckdb.connect(config={"threads": 1})
 
 
 def _decoded(data: bytes, name: str, depth: int) -> Iterator[str]:
