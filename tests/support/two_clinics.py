@@ -8,9 +8,14 @@ from tests.support.short_keys import short_keys
 
 EAST, WEST = "east_side", "west_side"
 
-SYSTEM = (
-    "title: People only\nformat: csv\nsources:\n  people: {file: 'people*.csv'}\nkey_patterns:\n  patient_id: 'P\\d{1,2}'\n"
-)
+SYSTEM = """\
+title: People only
+format: csv
+sources:
+  people: {file: 'people*.csv'}
+key_patterns:
+  patient_id: 'P\\d{1,2}'
+"""
 COLUMNS = """\
 source,source_column,table,column,unit,codes,constant
 people,person,patient,patient_id,,,
