@@ -41,6 +41,18 @@ def test_a_column_of_unreadable_dates_stops_it(settings: Settings, order: Order)
     assert "20.01" not in str(told.value) and not order.out.exists()
 
 
+def test_over_half_is_too_much_and_less_is_counted(settings: Settings, order: Order) -> None:
+    (order.export / "visits_now.csv").write_text(VISITS + "11;1002;6;3 Feb;2;ket;35,5;SITE-1;\n")
+    with pytest.raises(ClinicOutcomesError, match="2 of 3 values"):
+        prepare(order, settings)
+
+
+def test_dates_out_of_all_reach_are_left_out(settings: Settings, order: Order) -> None:
+    (order.export / "visits_now.csv").write_text(VISITS.replace("31.01.2025", "01/31/2099"))
+    (change,) = [c for c in prepare(order, settings).changes if (c.source, c.column) == ("visits", "day")]
+    assert (change.values, change.delivered) == (2, 1)
+
+
 def test_numbers_that_spreadsheets_make_of_dates_stop_it(settings: Settings, order: Order) -> None:
     visits = VISITS.replace("01/20/2025", "45677").replace("31.01.2025", "45688")
     (order.export / "visits_now.csv").write_text(visits)
@@ -64,6 +76,13 @@ def test_a_column_of_days_stays_and_a_year_among_dates_does_not(settings: Settin
 def test_times_of_the_day_are_cut_off(settings: Settings, order: Order) -> None:
     visits = VISITS.replace("01/20/2025", "01/20/2025 11:59:59 PM").replace("31.01.2025", "02/11/2025T23:59:00-06:00")
     (order.export / "visits_now.csv").write_text(visits)
+    prepare(order, settings)
+    assert {person: row["day"] for person, row in by_person(order, "visits").items()} == {MILLER: "11", DOE: "11"}
+
+
+def test_dates_with_names_of_months(settings: Settings, order: Order) -> None:
+    (order.export / "visits_now.csv").write_text(VISITS.replace("31.01.2025", "11 Feb 2025"))
+    rewrite(settings, "prepare.yml", "'%m/%d/%Y'", "'%m/%d/%Y', '%d %b %Y'")
     prepare(order, settings)
     assert {person: row["day"] for person, row in by_person(order, "visits").items()} == {MILLER: "11", DOE: "11"}
 
@@ -119,7 +138,7 @@ def test_secrets_that_do_not_do(settings: Settings, order: Order, tmp_path: Path
         prepare(order, settings)
 
 
-UNCLEAR = {"'%d/%m/%Y', '%m/%d/%Y'": "cannot be told apart", "'%m/%d/%y'": "either century", "": "%Y, %m and %d"}
+UNCLEAR = {"'%d/%m/%Y', '%m/%d/%Y'": "cannot be told apart", "'%m/%d/%y'": "which century", "": "has %Y, %m"}
 
 
 @pytest.mark.parametrize("dates", UNCLEAR)
@@ -245,6 +264,7 @@ def test_the_command_stands_alone_and_keeps_nothing(settings: Settings, order: O
             "CLINIC_OUTCOMES_CLINICS": str(settings.clinics),
             "CLINIC_OUTCOMES_SYSTEMS": str(settings.systems),
             "COLUMNS": "140",
+            "CLINIC_OUTCOMES_HOME": str(here / "home"),
             "TMPDIR": str(here),
         },
         capture_output=True,
@@ -257,3 +277,4 @@ def test_the_command_stands_alone_and_keeps_nothing(settings: Settings, order: O
     assert not re.search("Miller|1001|555|tea|1980|quarrel", done.stdout)
     written = {path for path in tmp_path.rglob("*") if path.is_file()} - before
     assert written == {register, *out.iterdir()}
+    assert not list(here.iterdir())

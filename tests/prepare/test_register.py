@@ -128,6 +128,12 @@ def test_placeholders_and_plans_are_no_beginnings(settings: Settings, order: Ord
     assert by_person(order, "people")[DOE]["intake"] == ("1" if day == "06/01/2025" else "")
 
 
+def test_who_only_plans_to_come_has_not_begun(settings: Settings, order: Order) -> None:
+    (order.export / "calls_now.csv").write_text("call;person;received;from;year\n81;1003;06/01/2025;self;\n")
+    assert prepare(order, settings).people_without_day_zero == 1
+    assert [row["received"] for row in delivered(order, "calls")] == [""]
+
+
 def test_the_same_export_can_be_prepared_again(settings: Settings, first: Order, tmp_path: Path) -> None:
     order = later(first, tmp_path)
     prepare(order, settings)

@@ -66,8 +66,8 @@ class Instructions(_Part):
     @field_validator("dates")
     @classmethod
     def _are_clear(cls, dates: tuple[str, ...]) -> tuple[str, ...]:
-        if not dates or not all(all(part in form for part in ("%Y", "%m", "%d")) for form in dates):
-            raise ValueError("each form of dates has %Y, %m and %d: a year of two digits could be of either century")
+        if not dates or not all(_is_whole(form) for form in dates):
+            raise ValueError("each form of dates has %Y, %m (or %b, %B) and %d: two digits do not say which century")
         if any(_swapped(form) in dates for form in dates):
             raise ValueError("day first and month first cannot be told apart; list one of them")
         return dates
@@ -85,6 +85,10 @@ class Instructions(_Part):
     def how(self, source: str, column: str) -> How | None:
         """How a delivered column of a source is made, where the instructions say."""
         return self.columns.get(f"{source}.{column}")
+
+
+def _is_whole(form: str) -> bool:
+    return "%Y" in form and "%d" in form and any(month in form for month in ("%m", "%b", "%B"))
 
 
 def _swapped(form: str) -> str:
