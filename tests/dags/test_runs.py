@@ -1,4 +1,7 @@
-"""A real run of clinic_exports by Airflow: one clinic fails, the other arrives, and only ids go through XCom."""
+"""A real run of clinic_exports by Airflow: a clinic fails, another arrives, deliveries full of a person's data do not.
+
+Only ids go through XCom, and no value of a refused delivery is in the data home, Airflow's own files or what it said.
+"""
 
 import os
 import re
@@ -11,9 +14,12 @@ from pathlib import Path
 
 import pytest
 
+from clinic_outcomes import CLINIC_STAGES
 from clinic_outcomes.pipeline import run_stage
 from clinic_outcomes.settings import Settings
 from tests.dags.conftest import DAGS
+from tests.support.leaks import canaries
+from tests.support.planted_formats import CANARIES, FORMATS, add_planted_clinics
 from tests.support.two_clinics import EAST, PEOPLE, WEST, drop, make_settings
 
 UNUSABLE = PEOPLE.replace("P1,F,34,0", "Ottilie Quack,F,34,0")
@@ -40,17 +46,22 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     drop(settings, EAST)
     drop(settings, WEST, sequence=1, folder="good")
     drop(settings, WEST, UNUSABLE, sequence=2, folder="with_a_name")
+    add_planted_clinics(settings)
     for stage in ("receive", "admit", "harmonise"):
         run_stage(stage, EAST, settings)
     for path in settings.lake.rglob("*.parquet"):
         path.unlink()  # East's rows are lost: its resolve must fail.
     airflow = Path(sys.executable).with_name("airflow")
+    # Airflow's files and all temporary ones lie in the data home, as in the demo, so that one search sees them.
+    home, temporary = settings.home / "airflow", settings.home / "temporary"
+    temporary.mkdir()
     environment = os.environ | {
         "PATH": f"{airflow.parent}{os.pathsep}{os.environ['PATH']}",
-        "AIRFLOW_HOME": str(root / "airflow"),
+        "AIRFLOW_HOME": str(home),
+        "TMPDIR": str(temporary),
         "AIRFLOW__CORE__DAGS_FOLDER": str(DAGS),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{root}/airflow/airflow.db",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db",
         "CLINIC_OUTCOMES_HOME": str(settings.home),
         "CLINIC_OUTCOMES_CLINICS": str(settings.clinics),
         "CLINIC_OUTCOMES_SYSTEMS": str(settings.systems),
@@ -61,7 +72,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
     assert call("db", "migrate").returncode == 0
     done = call("dags", "test", "clinic_exports")
-    return Run(settings, done.returncode, done.stdout + done.stderr, root / "airflow" / "airflow.db")
+    return Run(settings, done.returncode, done.stdout + done.stderr, home / "airflow.db")
 
 
 def test_the_run_fails_for_the_one_clinic_and_the_other_arrives(run: Run) -> None:
@@ -70,7 +81,7 @@ def test_the_run_fails_for_the_one_clinic_and_the_other_arrives(run: Run) -> Non
     done = {(task, clinic) for task, clinic, state in states if state == "success"}
     assert done == {
         *((task, EAST) for task in ("receive", "admit", "harmonise")),
-        *((task, WEST) for task in ("receive", "admit", "harmonise", "resolve", "validate")),
+        *((task, clinic) for task in CLINIC_STAGES for clinic in (WEST, *FORMATS)),
     }
     assert [(task, clinic) for task, clinic, state in states if state == "failed"] == [("resolve", EAST)]
     assert (run.settings.state / WEST / "latest" / "validate.json").is_file()
@@ -88,18 +99,29 @@ def test_only_the_clinic_with_something_new_updates_the_asset(run: Run) -> None:
     assert [(name, re.findall(r"\w+_side", extra)) for name, extra in events] == [("accepted", [WEST])]
 
 
-def test_a_refusal_is_a_warning_and_its_task_is_green(run: Run) -> None:
-    (warning,) = {line for line in run.output.splitlines() if "refused: " in line and "warning" in line}
-    assert f"clinic {WEST}, file people.csv" in warning
+@pytest.mark.parametrize("clinic", [WEST, *FORMATS])
+def test_a_refusal_is_a_warning_and_its_task_is_green(run: Run, clinic: str) -> None:
+    warnings = {line for line in run.output.splitlines() if "refused: " in line and "warning" in line}
+    told = {line for line in warnings if f"[clinic {clinic}, file " in line}
+    assert told
+    if clinic == WEST:
+        (warning,) = told
+        assert f"clinic {WEST}, file people.csv" in warning
 
 
-def test_nothing_but_ids_goes_through_xcom_and_no_value_into_logs(run: Run) -> None:
+def test_nothing_but_ids_goes_through_xcom(run: Run) -> None:
+    clinics = [EAST, WEST, *FORMATS]
     values = [value for (value,) in run.query("SELECT value FROM xcom WHERE key = 'return_value'")]
     told = {text.strip("\\") for value in values for text in re.findall(r'"([^"]*)"', value)}
-    assert {EAST, WEST} < told
-    for text in told:
-        assert re.fullmatch(rf"[0-9]{{6}}-full-[0-9a-f]{{16}}|[0-9a-f]{{16}}|{EAST}|{WEST}", text), text
-    everything = run.output.encode() + run.database.read_bytes()
-    for path in run.database.parent.rglob("*.log"):
-        everything += path.read_bytes()
-    assert b"Quack" not in everything
+    assert {*clinics} < told
+    for text in told - {*clinics}:
+        assert re.fullmatch(r"[0-9]{6}-full-[0-9a-f]{16}|unidentified-[0-9a-f]{16}|[0-9a-f]{16}", text), text
+
+
+def test_no_value_of_a_refused_delivery_is_anywhere_but_in_landing(run: Run) -> None:
+    values = {"Ottilie Quack", *CANARIES}
+    assert [value for value in values if value in run.output] == []
+    # The search reads Airflow's database too, in which a clinic's id is; its logs are what it said.
+    found = canaries(run.settings.home, {*values, WEST})
+    assert set[str]().union(*found.values()) == {WEST}, found
+    assert "airflow/airflow.db" in found and WEST in run.output
