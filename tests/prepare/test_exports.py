@@ -53,6 +53,14 @@ def test_dates_out_of_all_reach_are_left_out(settings: Settings, order: Order) -
     assert (change.values, change.delivered) == (2, 1)
 
 
+def test_placeholders_are_neither_ages_nor_years(settings: Settings, order: Order) -> None:
+    (order.export / "people_now.csv").write_text(PEOPLE.replace("01/01/1930", "01/01/1900"))
+    (order.export / "visits_now.csv").write_text(VISITS.replace("31.01.2025", "01/31/1999"))
+    prepare(order, settings)
+    assert by_person(order, "people")[DOE]["age"] == ""
+    assert by_person(order, "visits")[DOE]["year"] == ""
+
+
 def test_numbers_that_spreadsheets_make_of_dates_stop_it(settings: Settings, order: Order) -> None:
     visits = VISITS.replace("01/20/2025", "45677").replace("31.01.2025", "45688")
     (order.export / "visits_now.csv").write_text(visits)

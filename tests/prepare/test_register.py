@@ -144,6 +144,12 @@ def test_the_same_export_can_be_prepared_again(settings: Settings, first: Order,
     assert by_person(again, "people")[POE]["intake"] == "2"
 
 
+def test_the_register_is_no_part_of_the_delivery(settings: Settings, order: Order) -> None:
+    with pytest.raises(ClinicOutcomesError, match="register_misplaced"):
+        prepare(replace(order, register=order.out / "days.register"), settings)
+    assert not order.out.exists()
+
+
 def tampered(order: Order, text: str) -> Order:
     assert order.register
     order.register.write_text(text)

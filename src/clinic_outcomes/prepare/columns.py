@@ -27,6 +27,7 @@ CLINIC_SECRET, NETWORK_SECRET = "clinic_key", "network_key"
 DAY_ZERO = "day zero"
 """Column of a source's rows with the date of the person's day 0. No delivered column has a space in its name."""
 TOP_AGE = 90
+OLDEST = 120
 
 
 @dataclass(frozen=True)
@@ -182,9 +183,11 @@ class Maker:
         return self.clinic.legal_basis.service_period
 
     def _period(self, day: str) -> str:
+        """The year or quarter of a date of this century; the gate takes no other."""
+        form = f"strftime({day}, '%Y')"
         if self._granularity == "quarter":
-            return f"strftime({day}, '%Y') || '-Q' || quarter({day})"
-        return f"strftime({day}, '%Y')"
+            form = f"{form} || '-Q' || quarter({day})"
+        return f"CASE WHEN year({day}) BETWEEN 2000 AND 2099 THEN {form} END"
 
     def _is_period(self, text: str) -> str:
         form = r"[0-9]{4}-Q[1-4]" if self._granularity == "quarter" else "[0-9]{4}"
@@ -195,7 +198,11 @@ class Maker:
         top = self._top_code(target)
         oldest = quote_text(top) if top else "NULL"
         kept = f" WHEN {text} = {quote_text(top)} THEN {text}" if text and top else ""
-        return f"CASE{kept} WHEN {age} >= {TOP_AGE} THEN {oldest} WHEN {age} >= 0 THEN ({age})::VARCHAR END"
+        # Beyond all ages it is a placeholder, such as 1900-01-01.
+        told = (
+            f"WHEN {age} BETWEEN {TOP_AGE} AND {OLDEST} THEN {oldest} WHEN {age} BETWEEN 0 AND {TOP_AGE - 1} THEN {age}"
+        )
+        return f"(CASE{kept} {told} END)"
 
     def _top_code(self, target: Column | None) -> str | None:
         system = self.clinic.system

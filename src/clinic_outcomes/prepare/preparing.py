@@ -221,6 +221,8 @@ def _secret(path: Path) -> bytes:
 def _register(order: Order, clinic_secret: bytes) -> Register | None:
     if order.register is None:
         return None
+    if order.out.resolve() in order.register.resolve().parents:
+        raise refusal("register_misplaced", "the register would lie in the delivery; keep it with the records")
     return Register(order.register, order.clinic_id, key_id(clinic_secret), order.export_sequence)
 
 
