@@ -153,7 +153,53 @@ class Maker:
         if is_coarse_area(column):
             area = f"left({text}, 3)"
             small = "" if self.clinic.legal_basis.allowance.small_areas else text_list(small_population_zip3())
-            old = f"{age} BETWEEN {TOP_AGE} AND {OLDEST}"
+            told = f" AND NOT list_contains({small}, {area})" if small else ""
+            is_zip = f"regexp_full_match({text}, '[0-9]{{3}}([0-9]{{2}}(-?[0-9]{{4}})?)?')"
+            return f"CASE WHEN {is_zip}{told} THEN {area} END", "three digits kept, of large areas"
+        return _kept(text, f"regexp_full_match({text}, {quote_text(UNCODED)})"), "kept"
+
+    def _key(self, text: str, target: Column) -> tuple[str, str]:
+        """Keys of people and their records by HMAC with the clinic's key; numbers of a closed form as they are."""
+        pattern = self.clinic.system.key_pattern(target) or ""
+        if hex_key(pattern) is None:
+            return _kept(text, f"regexp_full_match({text}, {quote_text(pattern)})"), "kept where of its form"
+        message = f"{quote_text(f'{domain(target)}|')} || {text}"
+        return _hex_key(keyed_hash(CLINIC_SECRET, message), pattern), "keyed with the clinic's key"
+
+    def _days(self, day: str, mapping: ColumnMapping | None) -> str:
+        """Days since the person's day 0, in the unit that the system delivers."""
+        since = f"date_diff('day', {quote_name(DAY_ZERO)}, {day})"
+        # The gate takes days that lie further off for dates.
+        days = f"CASE WHEN {since} > {FIRST_DAY} AND {since} < {LAST_DAY} THEN {since} END"
+        if mapping and mapping.conversion:
+            # canonical = delivered * numerator / denominator + offset
+            c = mapping.conversion
+            shifted = f"(({days} - {c.offset}) * {c.denominator})"
+            return f"CASE WHEN {shifted} % {c.numerator} = 0 THEN ({shifted} // {c.numerator})::VARCHAR END"
+        return f"({days})::VARCHAR"
+
+    @property
+    def _granularity(self) -> str:
+        return self.clinic.legal_basis.service_period
+
+    def _period(self, day: str) -> str:
+        """The year or quarter of a date of this century; the gate takes no other."""
+        form = f"strftime({day}, '%Y')"
+        if self._granularity == "quarter":
+            form = f"{form} || '-Q' || quarter({day})"
+        return f"CASE WHEN year({day}) BETWEEN 2000 AND 2099 THEN {form} END"
+
+    def _is_period(self, text: str) -> str:
+        form = r"[0-9]{4}-Q[1-4]" if self._granularity == "quarter" else "[0-9]{4}"
+        return f"regexp_full_match({text}, '{form}')"
+
+    def _age(self, age: str, target: Column | None, text: str | None = None) -> str:
+        """An age in years; 90 and over become the code that stands for them, or nothing where the system has none."""
+        top = self._top_code(target)
+        oldest = quote_text(top) if top else "NULL"
+        kept = f" WHEN {text} = {quote_text(top)} THEN {text}" if text and top else ""
+        # Beyond all ages it is a placeholder, such as 1900-01-01.
+        old = f"{age} BETWEEN {TOP_AGE} AND {OLDEST}"
         young = f"{age} BETWEEN 0 AND {TOP_AGE - 1}"
         return f"CASE{kept} WHEN {old} THEN {oldest} WHEN {young} THEN ({age})::VARCHAR END"
 
