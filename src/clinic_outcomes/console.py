@@ -175,11 +175,11 @@ def show_prepared(prepared: Prepared) -> None:
         plain(
             console, f"files of the export's folder that are of no source, and were not read: {prepared.files_not_read}"
         )
-    for source, rows in prepared.rows_left_out:
-        plain(console, f"rows of {source} left out: {rows}")
+    for source, count in prepared.rows_left_out:
+        plain(console, f"rows of {source} left out: {count}")
     if prepared.people_with_day_zero_kept:
-        count = prepared.people_with_day_zero_kept
-        plain(console, f"people with another beginning than the register has: {count}; their day 0 stays")
+        people = prepared.people_with_day_zero_kept
+        plain(console, f"people with another beginning than the register has: {people}; their day 0 stays")
     plain(console, f"the gate admits it; deliver: {prepared.folder}")
 
 

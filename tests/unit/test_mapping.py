@@ -30,12 +30,19 @@ sex,M,male
 """
 
 
+ALPHA = """\
+title: Alpha
+system: example
+short_keys: {reason: study numbers, key_patterns: {patient_id: 'P[0-9]{4}'}}
+"""
+
+
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     made = Settings(home=tmp_path / "home", clinics=tmp_path / "clinics", systems=tmp_path / "systems")
     made.clinics.mkdir()
     write_system(made, SYSTEM, COLUMNS, CODES)
-    (made.clinics / "alpha.yml").write_text("title: Alpha\nsystem: example\nshort_keys: {reason: study numbers, key_patterns: {patient_id: 'P[0-9]{4}'}}\n")
+    (made.clinics / "alpha.yml").write_text(ALPHA)
     return made
 
 
@@ -118,10 +125,10 @@ def test_a_wrong_header_and_broken_yaml_are_named(settings: Settings) -> None:
 def test_a_clinic_may_add_codes_within_the_list(settings: Settings) -> None:
     path = settings.clinics / "alpha.yml"
     before = recipe(load_clinic("alpha", settings), settings)
-    path.write_text("title: Alpha\nsystem: example\nshort_keys: {reason: study numbers, key_patterns: {patient_id: 'P[0-9]{4}'}}\noverrides: {codes: {sex: {W: female}}}\n")
+    path.write_text(ALPHA + "overrides: {codes: {sex: {W: female}}}\n")
     assert load_clinic("alpha", settings).system.codes["sex"] == {"F": "female", "M": "male", "W": "female"}
     assert recipe(load_clinic("alpha", settings), settings) != before
-    path.write_text("title: Alpha\nsystem: example\nshort_keys: {reason: study numbers, key_patterns: {patient_id: 'P[0-9]{4}'}}\noverrides: {codes: {sex: {W: woman}, colour: {R: red}}}\n")
+    path.write_text(ALPHA + "overrides: {codes: {sex: {W: woman}, colour: {R: red}}}\n")
     assert mistakes(settings) == {
         ("clinics/alpha.yml", None, "overrides.codes.sex"),
         ("clinics/alpha.yml", None, "overrides.codes.colour"),
