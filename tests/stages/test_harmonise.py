@@ -190,7 +190,7 @@ def test_quantities_in_the_contracts_unit_round_half_away_from_zero(tmp_path: Pa
     )
     columns += "visits,day,session,session_day,day,,\nvisits,drug,session,drug,,drugs,\n"
     columns += "visits,mg,session,dose_mg,mg,,\nvisits,minutes,session,infusion_minutes,minute,,\n"
-    head = "title: Example\nformat: csv\nsources: {visits: {file: '*.csv'}}\n"
+    head = "title: Example\nformat: csv\nsources: {visits: {file: visits.csv}}\n"
     keys = (f"{name}: '[A-Za-z0-9_/.-]{{1,40}}'" for name in ("session_id", "patient_id", "course_id"))
     head += f"key_patterns: {{{', '.join(keys)}}}\n"
     settings = small_clinic(tmp_path / "home", head, columns, "drugs,K,ketamine\n")

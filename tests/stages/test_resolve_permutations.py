@@ -52,7 +52,7 @@ def histories(draw: st.DrawFn) -> list[Delivery]:
         files = {name: tuple(draw(st.lists(ROWS[name], min_size=1, max_size=6))) for name in sorted(names)}
         # Each delivery has a row of its own, so that no two of one sequence are the same.
         own_row = f"P{len(found) + 1},{len(found) + 50},"
-        found.append(Delivery(sequence, kind, files | {"people_own.csv": (own_row,)}))
+        found.append(Delivery(sequence, kind, files | {"people_b.csv": (own_row,)}))
     return found
 
 
