@@ -24,6 +24,9 @@ import tempfile
 import time
 from pathlib import Path
 
+from clinic_outcomes.mapping import load_clinics
+from clinic_outcomes.settings import Settings
+
 ANSWERS_PER_PATIENT = 74  # measured on the synthetic programme; only sets how many patients are asked for
 
 FLOOR = """
@@ -93,8 +96,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         patients = str(options.answers // ANSWERS_PER_PATIENT)
+        # The clinics that export CSV: the floor and the peer read nothing else.
+        wanted = [name for name, clinic in load_clinics(Settings(home=home)).items() if clinic.format == "csv"]
+        clinics = [part for name in wanted for part in ("--clinic", name)]
+        landing = str(home / "landing")
         subprocess.run(
-            [tool, "generate", "--out", str(home / "landing"), "--patients", patients, "--seed", "1"], check=True
+            [tool, "generate", "--out", landing, "--patients", patients, "--seed", "1", *clinics], check=True
         )
         files = answer_files(home / "landing")
         print(f"{count_rows(files):,} answers, {patients} people referred, {os.cpu_count()} processors")
@@ -102,7 +109,7 @@ def main() -> None:
         # Compiled code is kept, as it is unless somebody forbids it.
         environment.pop("PYTHONDONTWRITEBYTECODE", None)
         commands = {
-            "run": [tool, "run"],
+            "run": [tool, "run", *wanted],
             "floor": [sys.executable, "-c", FLOOR, *files],
             "peer": [sys.executable, "-c", PEER, *files],
         }
