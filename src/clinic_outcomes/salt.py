@@ -34,8 +34,10 @@ def load_salt(settings: Settings) -> Salt:
     would give every person another key), or ``salt_unreadable``, where it holds something else.
     """
     path = settings.salt_file
+    # The lake first: another worker may make the salt, and then write to the lake, while this one looks.
+    rekeyed_before = settings.lake.is_dir() and any(settings.lake.iterdir())
     if not path.is_file():
-        if settings.lake.is_dir() and any(settings.lake.iterdir()):
+        if rekeyed_before:
             raise ClinicOutcomesError([_missing()])
         _make(settings)
     text = path.read_text(encoding="ascii", errors="replace").strip()
