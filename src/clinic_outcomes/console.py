@@ -95,7 +95,7 @@ def show_status(found: dict[str, Any]) -> None:
     clinics = [
         [
             clinic["clinic"],
-            "stale" if clinic["stale"] else "up to date" if clinic["state_id"] else "no state",
+            "stale" if clinic["stale"] else clinic["late"] or "up to date" if clinic["state_id"] else "no state",
             clinic["state_id"] or "-",
             clinic["reporting_period"] or "-",
             clinic["period_status"] or "-",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,7 @@ from clinic_outcomes.receive.telling import told_folder
 from clinic_outcomes.recipe import recipe as recipe_of
 from clinic_outcomes.records import (
     AdmitRecord,
+    Finding,
     HarmonisedTable,
     HarmoniseRecord,
     ReceiveRecord,
@@ -28,6 +29,7 @@ from clinic_outcomes.records import (
 )
 from clinic_outcomes.resolve import sequence_gaps
 from clinic_outcomes.settings import Settings
+from clinic_outcomes.validate import late_clinics
 
 COUNTS = ("delivered", "current", "quarantined", "superseded", "deleted", "duplicate", "tombstone")
 PROBLEMS_TOLD = 5
@@ -70,17 +72,19 @@ def status(settings: Settings) -> dict[str, Any]:
     files; both are empty until the delivery is accepted. ``rows_left_out`` are the rows a table of a delivery that is
     in conflict or held. ``unmapped`` counts values without a canonical code. A clinic's ``gaps`` are export sequences
     of which nothing was received; ``final_period_restatements`` counts deliveries that change a period declared final.
+    ``late`` says how far its reporting period is behind the network's newest, where that is too far.
     A clinic is ``stale`` while a delivery later than all those in use is not in use itself. ``ClinicOutcomesError``
     where a mapping is wrong.
     """
     clinics = load_clinics(settings)
     records = [read_clinic(clinic, settings) for clinic in clinics.values()]
+    late = _late(records)
     return {
         "deliveries": [
             *(delivery for record in records for delivery in _deliveries(record)),
             *_unknown_clinics(clinics, settings),
         ],
-        "clinics": [_clinic(record) for record in records],
+        "clinics": [_clinic(record, late) for record in records],
         "release": _release(settings),
     }
 
@@ -224,7 +228,18 @@ def _reason(problems: Sequence[Problem]) -> str | None:
     return "; ".join([*told, *([f"and {more} more"] if more else [])])
 
 
-def _clinic(records: ClinicRecords) -> dict[str, Any]:
+def _late(records: Sequence[ClinicRecords]) -> Mapping[str, Finding]:
+    """Clinics whose reporting period is too far behind the network's newest, each by its own threshold."""
+    periods, months = {}, {}
+    for record in records:
+        if record.resolved and record.resolved.reporting_period:
+            thresholds = {threshold.name: threshold.value for threshold in record.resolved.thresholds}
+            periods[record.clinic.clinic_id] = record.resolved.reporting_period
+            months[record.clinic.clinic_id] = thresholds["late_months"]
+    return late_clinics(periods, months)
+
+
+def _clinic(records: ClinicRecords, late: Mapping[str, Finding]) -> dict[str, Any]:
     used = set(records.validated.deliveries) if records.validated else set()
     in_use = [record for record in records.received.values() if record.delivery_id in used]
     received = [r.export_sequence for r in records.received.values() if r.received and r.export_sequence is not None]
@@ -238,6 +253,7 @@ def _clinic(records: ClinicRecords) -> dict[str, Any]:
         "final_period_restatements": len(records.resolved.final_period_restatements) if records.resolved else 0,
         "gaps": [gap.model_dump() for gap in sequence_gaps(received)],
         "stale": is_stale(records.received.values(), used),
+        "late": late[records.clinic.clinic_id].message if records.clinic.clinic_id in late else None,
     }
 
 

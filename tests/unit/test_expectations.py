@@ -15,7 +15,7 @@ from clinic_outcomes.contract.base_expectations import render_base_expectations
 from clinic_outcomes.mapping.thresholds import network_thresholds
 from clinic_outcomes.problems import ClinicOutcomesError
 from clinic_outcomes.settings import PROJECT_ROOT, Settings
-from clinic_outcomes.validate import Rule, advice_for, load_rules
+from clinic_outcomes.validate import Rule, load_rules
 from clinic_outcomes.validate.quarantine import open_state
 from clinic_outcomes.validate.rules import INSTRUMENTS
 
@@ -218,10 +218,6 @@ def test_what_the_contract_asks_of_a_column_is_a_base_rule() -> None:
 
 def test_every_rule_says_what_to_do() -> None:
     assert [f"{rule.table}.{rule.rule}" for rule in RULES if not rule.advice.endswith(".")] == []
-    settings = Settings(home=PROJECT_ROOT / "var")
-    assert advice_for("session_not_before_referral", "session", settings).startswith("Correct session_day")
-    with pytest.raises(KeyError):
-        advice_for("session_not_before_referral", "patient", settings)
 
 
 def test_instruments_are_those_of_the_contract() -> None:

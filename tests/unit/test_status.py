@@ -256,3 +256,15 @@ def test_gaps_and_periods_are_shown_a_clinic(losing: Settings, capsys: pytest.Ca
 def declare_final(folder: Path) -> None:
     manifest = json.loads((folder / "manifest.json").read_text())
     (folder / "manifest.json").write_text(json.dumps(manifest | {"period_status": "final"}))
+
+
+def test_a_clinic_far_behind_the_network_is_told(tmp_path: Path) -> None:
+    settings = make_settings(tmp_path)
+    for clinic, period in ((EAST, "2026-08"), (WEST, "2026-01")):
+        deliver(settings.landing / clinic / "drop", {"people.csv": PEOPLE}, clinic, period=period)
+        run_clinic(clinic, settings)
+    # Six months are allowed, August is seven after January.
+    assert [(row["clinic"], row["late"]) for row in status(settings)["clinics"]] == [
+        (EAST, None),
+        (WEST, "the newest delivery is 7 months behind the newest of the network"),
+    ]

@@ -1,7 +1,7 @@
 """Validate: a clinic's rows in force → accepted and quarantined rows, with an account that adds up."""
 
 from clinic_outcomes.validate.findings import late_clinics
-from clinic_outcomes.validate.rules import Rule, advice_for, load_rules
+from clinic_outcomes.validate.rules import Rule, load_rules
 from clinic_outcomes.validate.stage import validate
 
-__all__ = ["Rule", "advice_for", "late_clinics", "load_rules", "validate"]
+__all__ = ["Rule", "late_clinics", "load_rules", "validate"]

@@ -132,14 +132,6 @@ def _remembered_rules(folder: Path, _signature: Signature, settings: Settings) -
     return tuple(sorted(found.values(), key=lambda rule: (order.index(rule.table), rule.rule)))
 
 
-def advice_for(rule: str, table: str, settings: Settings) -> str:
-    """What the clinic's staff should do about a row of ``table`` that breaks ``rule``; ``KeyError`` if unknown."""
-    for known in load_rules(settings):
-        if (known.rule, known.table) == (rule, table):
-            return known.advice
-    raise KeyError(f"{table}.{rule}")
-
-
 def rule_problem(clinic_id: str, rule: Rule, message: str) -> Problem:
     """A fault of the rule itself, met while validating a clinic."""
     return Problem(
