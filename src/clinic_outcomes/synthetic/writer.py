@@ -15,8 +15,8 @@ from clinic_outcomes.database import quote_name, quote_text
 from clinic_outcomes.files import sha256_file
 from clinic_outcomes.formats import write_file
 from clinic_outcomes.formats.inverse import Part, base_rows, key_columns, mapped_columns, merge
-from clinic_outcomes.mapping import Clinic, ColumnMapping, System, split_suffix
-from clinic_outcomes.mapping.sources import SUFFIXES
+from clinic_outcomes.formats.naming import delivered_name
+from clinic_outcomes.mapping import Clinic, ColumnMapping, System
 from clinic_outcomes.problems import ClinicOutcomesError
 from clinic_outcomes.receive.manifest import Manifest, ManifestFile, write_manifest
 from clinic_outcomes.synthetic.columns import (
@@ -71,7 +71,7 @@ def write_delivery(
         mapped = [name for name in system.mapped_sources if set(bases).intersection(system.base_of(name))]
         if not required and not any(_rows_of(system, name, delivery) for name in mapped):
             continue
-        path = folder / _file_name(clinic, pattern, delivery)
+        path = folder / delivered_name(system, pattern, clinic.format, delivery.sequence)
         with _registered(connection, system, mapped, delivery, known) as rows:
             written = base_rows(system, rows)
             records = write_file(connection, path, system, {name: written[name] for name in bases if name in written})
@@ -89,16 +89,6 @@ def write_delivery(
     )
     write_manifest(folder, manifest)
     return manifest
-
-
-def _file_name(clinic: Clinic, pattern: str, delivery: Delivery) -> str:
-    """Name of a file for its pattern, with the ending of the clinic's format."""
-    system = clinic.system
-    stem, _ = split_suffix(pattern, system.formats)
-    name = stem.replace("*", f"_{delivery.sequence}", 1).replace("*", "")
-    if any(mark in name for mark in "?[]"):
-        raise ClinicOutcomesError(f"system {system.name}: file pattern {pattern} has other wildcards than *")
-    return name + SUFFIXES[clinic.format][0]
 
 
 def _rows_of(system: System, source: str, delivery: Delivery) -> dict[str, Rows]:
