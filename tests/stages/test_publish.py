@@ -174,6 +174,7 @@ def test_page_and_csv_say_what_was_released(release: Path, recipient: str) -> No
         for row in duckdb.sql(
             f"SELECT figure_id, status, shown_value, shown_denominator, figure_type, shown_upper, unit "
             f"FROM '{released_folder(Settings(home=home))}/figures.parquet'"
+            f" JOIN '{released_folder(Settings(home=home))}/measures.parquet' USING (measure, figure_type)"
         ).fetchall()
     }
     lines = list(_csv_rows(release / recipient))

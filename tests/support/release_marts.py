@@ -23,7 +23,21 @@ birch     | adverse_event | true
 cedar     | patient       | true
 cedar     | adverse_event | false
 """
+THRESHOLDS = """
+instrument | quantity | threshold_set | value | unit    | citation      | verification | is_used
+pcl_5      | response | thirty        | 30    | percent | Somebody 2020 | verified     | true
+pcl_5      | response | fifty         | 50    | percent | Another 2021  | reported     | false
+"""
+DIMENSIONS = """
+dimension    | sort_order | label       | scope
+group        | 10         | Group       | clinic
+system_class | 20         | Body system | clinic
+severity     | 30         | Severity    | clinic
+"""
 TYPES = {
+    "is_used": "BOOLEAN",
+    "numerator_patients": "BIGINT",
+    "numerator_clinics": "BIGINT",
     "sort_order": "INTEGER",
     "numerator": "DECIMAL(18, 4)",
     "denominator": "BIGINT",
@@ -36,6 +50,23 @@ TYPES = {
 """Columns that are not text."""
 
 
+DESCRIPTION_COLUMNS = (
+    *("instrument", "time_point", "quantity", "completeness_measure", "numerator_definition"),
+    *("denominator_definition", "time_window", "threshold_set", "source"),
+)
+"""Columns of ``dim_measures`` that are empty unless a table has them."""
+FIGURE_DEFAULTS = {
+    "dimension": "'group'",
+    # A share has no more patients in its numerator than it counts; a sum of scores has all that are behind the figure.
+    "numerator_patients": """
+        CASE WHEN figure_type IN ('rate', 'life_table_row') THEN least(patients, numerator) ELSE patients END::BIGINT
+    """,
+    "numerator_clinics": "clinics",
+    "value": "CASE WHEN figure_type = 'count' THEN numerator ELSE numerator / denominator END::DECIMAL(18, 6)",
+}
+"""Columns of figures that a table may leave out, and what they are then."""
+
+
 def build_marts(
     home: Path,
     *,
@@ -43,12 +74,15 @@ def build_marts(
     figures: str,
     clinics: str = CLINICS,
     coverage: str = COVERAGE,
+    thresholds: str = THRESHOLDS,
+    dimensions: str = DIMENSIONS,
     build_id: str = "00000000000000b1",
     reporting_period: str = "2024-03",
 ) -> None:
     """Write ``marts/<build>/`` as the stage model does, and move ``latest``.
 
-    Figures may leave out ``dimension`` (then ``group``); their type is their measure's. ``-`` is null, ``''`` empty.
+    A figure's type is its measure's. Figures may leave out the columns of ``FIGURE_DEFAULTS``, measures
+    ``DESCRIPTION_COLUMNS`` (then empty) and ``definition``. ``-`` is null, ``''`` empty.
     """
     build = home / "marts" / build_id
     (build / "release").mkdir(parents=True)
@@ -58,33 +92,40 @@ def build_marts(
             "figures": figures,
             "dim_clinics": clinics,
             "agg_coverage": coverage,
+            "dim_thresholds": thresholds,
+            "dim_dimensions": dimensions,
         }.items():
             _create(connection, name, table)
         if "definition" not in _columns(connection, "dim_measures"):
             connection.execute("ALTER TABLE dim_measures ADD COLUMN definition VARCHAR")
             connection.execute("UPDATE dim_measures SET definition = 'What ' || label || ' means.'")
-        if "dimension" not in _columns(connection, "figures"):
-            connection.execute("ALTER TABLE figures ADD COLUMN dimension VARCHAR DEFAULT 'group'")
-        connection.execute(
-            """
-            CREATE TABLE agg_figures AS
-            SELECT
-                concat_ws('/', measure, clinic_id, dimension, category) AS figure_id, measure, figure_type, clinic_id,
-                dimension, category, numerator, denominator,
-                (CASE WHEN figure_type = 'count' THEN numerator ELSE numerator / denominator END)::DECIMAL(18, 6)
-                    AS value,
-                patients, clinics
-            FROM figures LEFT JOIN (SELECT measure, figure_type FROM dim_measures) USING (measure)
-            ORDER BY figure_id
-            """
-        )
-        for mart in ("agg_figures", "dim_measures", "dim_clinics", "agg_coverage"):
+        for column in DESCRIPTION_COLUMNS:
+            connection.execute(f"ALTER TABLE dim_measures ADD COLUMN IF NOT EXISTS {column} VARCHAR DEFAULT ''")
+        _create_figures(connection)
+        for mart in ("agg_figures", "dim_measures", "dim_clinics", "agg_coverage", "dim_thresholds", "dim_dimensions"):
             connection.execute(f"COPY {mart} TO '{build}/release/{mart}.parquet' (FORMAT parquet)")
     write_json(
         build / "model.json",
         {"build_id": build_id, "states": {}, "reporting_period": reporting_period, "nodes": []},
     )
     point_latest(build)
+
+
+def _create_figures(connection: duckdb.DuckDBPyConnection) -> None:
+    given = _columns(connection, "figures")
+    chosen = {name: name if name in given else default for name, default in FIGURE_DEFAULTS.items()}
+    connection.execute(
+        f"""
+        CREATE TABLE agg_figures AS
+        SELECT
+            concat_ws('/', measure, clinic_id, {chosen["dimension"]}, category) AS figure_id, measure, figure_type,
+            clinic_id, {chosen["dimension"]} AS dimension, category, numerator, denominator, {chosen["value"]} AS value,
+            patients, clinics, {chosen["numerator_patients"]} AS numerator_patients,
+            {chosen["numerator_clinics"]} AS numerator_clinics
+        FROM figures LEFT JOIN (SELECT measure, figure_type FROM dim_measures) USING (measure)
+        ORDER BY figure_id
+        """
+    )
 
 
 def _columns(connection: duckdb.DuckDBPyConnection, table: str) -> set[str]:

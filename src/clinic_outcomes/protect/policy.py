@@ -46,11 +46,16 @@ class RowShares(_Part):
         return self
 
 
-class MeanStep(_Part):
-    """Means of ``unit`` are rounded half up to multiples of ``step``."""
+class Step(_Part):
+    """Figures in ``unit`` are rounded half up to multiples of ``step``."""
 
     unit: str
     step: Decimal = Field(gt=0, decimal_places=4)
+
+
+class MeanStep(Step):
+    """The rounding step of a mean; with ``sum_is_a_count`` its numerator is a count of events or sessions."""
+
     sum_is_a_count: bool = False
 
 
@@ -61,8 +66,26 @@ class Means(_Part):
     steps: tuple[MeanStep, ...]
 
 
+class LifeTables(_Part):
+    """Rows of life tables, in percent, with at least ``smallest_at_risk`` people at risk when the interval begins.
+
+    Between two rows shown lie no events or at least ``smallest_step``.
+    """
+
+    smallest_at_risk: int = Field(gt=1)
+    rounding_percent: int = Field(ge=1)
+    smallest_step: int = Field(gt=1)
+
+
+class ModelValues(_Part):
+    """Values of a model (an SD, observed over expected) of at least ``smallest_denominator`` people, a step a unit."""
+
+    smallest_denominator: int = Field(gt=1)
+    steps: tuple[Step, ...]
+
+
 class Network(_Part):
-    """Figures of the whole network need at least ``smallest_clinics`` contributing clinics."""
+    """Figures of the whole network need at least ``smallest_clinics`` clinics behind them and their numerator."""
 
     smallest_clinics: int = Field(ge=1)
 
@@ -74,9 +97,24 @@ class Policy(_Part):
     rates: Rates
     row_shares: RowShares
     means: Means
+    life_tables: LifeTables
+    model_values: ModelValues
     network: Network
-    numerators: dict[str, str] = {}
-    """A rate or mean, and the count that is its numerator: the one is shown only where the other is."""
+
+    def rounding_step(self, figure_type: str, unit: str) -> Decimal:
+        """What a released value is a multiple of, in its unit; ``KeyError`` where the policy has none for the unit.
+
+        A share of rows (a ``rate`` with an upper edge) is given in a band instead.
+        """
+        whole = {
+            "count": self.counts.rounding_base,
+            "rate": self.rates.rounding_percent,
+            "life_table_row": self.life_tables.rounding_percent,
+        }
+        if figure_type in whole:
+            return Decimal(whole[figure_type])
+        steps: dict[str, tuple[Step, ...]] = {"mean": self.means.steps, "model_value": self.model_values.steps}
+        return {step.unit: step.step for step in steps[figure_type]}[unit]
 
 
 @functools.cache

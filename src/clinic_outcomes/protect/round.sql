@@ -1,5 +1,6 @@
 -- What is shown of the figures that may be: rounded half up, in whole numbers throughout, so that no result depends
--- on floating point. Means are scaled by 10,000, the four decimals of an exact numerator.
+-- on floating point. Means are scaled by 10,000, the four decimals of an exact numerator; values of life
+-- tables and models by 1,000,000, the six decimals of an exact value.
 CREATE TEMP MACRO floor_divide(dividend, divisor) AS (
     dividend // divisor - CASE WHEN dividend % divisor < 0 THEN 1 ELSE 0 END
 );
@@ -25,28 +26,30 @@ WITH rounded AS (
                 THEN (
                     round_half_up(
                         (judged.numerator * 10000)::HUGEINT,
-                        (mean_step.step * 10000)::HUGEINT * judged.denominator
-                    ) * mean_step.step
+                        (unit_step.step * 10000)::HUGEINT * judged.denominator
+                    ) * unit_step.step
                 )
+            WHEN judged.figure_type = 'life_table_row'
+                THEN round_half_up(
+                    100 * (judged.value * 1000000)::HUGEINT, 1000000 * policy.life_table_percent
+                ) * policy.life_table_percent
+            WHEN judged.figure_type = 'model_value'
+                THEN round_half_up(
+                    (judged.value * 1000000)::HUGEINT, (unit_step.step * 1000000)::HUGEINT
+                ) * unit_step.step
         END AS shown_value,
         round_half_up(judged.denominator::HUGEINT, policy.count_base) * policy.count_base AS shown_denominator
     FROM judged
     INNER JOIN dim_measures USING (measure)
     CROSS JOIN policy
-    LEFT JOIN mean_step USING (unit)
+    LEFT JOIN unit_step ON judged.figure_type = unit_step.figure_type AND dim_measures.unit = unit_step.unit
     WHERE judged.shown
 )
 
 SELECT
-    dim_measures.measure,
-    dim_measures.section,
-    dim_measures.sort_order,
-    dim_measures.label,
-    dim_measures.figure_type,
-    dim_measures.unit,
-    dim_measures.contributors,
-    dim_measures.definition,
     judged.figure_id,
+    judged.measure,
+    judged.figure_type,
     judged.clinic_id,
     judged.dimension,
     judged.category,

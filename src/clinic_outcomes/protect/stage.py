@@ -15,7 +15,31 @@ from clinic_outcomes.protect.policy import ROOM, Policy, load_policy, policy_id
 from clinic_outcomes.records import ModelRecord, ProtectRecord
 from clinic_outcomes.settings import Settings
 
-EXACT_MARTS = ("agg_figures", "dim_measures", "dim_clinics", "agg_coverage")
+FIGURE_COLUMNS = (
+    *("figure_id", "measure", "figure_type", "clinic_id", "dimension", "category"),
+    *("numerator", "denominator", "value", "patients", "clinics", "numerator_patients", "numerator_clinics"),
+)
+"""Columns of ``agg_figures``: everything exact that the rules look at. None of its numbers leaves."""
+DESCRIPTIONS = {
+    "measures": (
+        "dim_measures",
+        (
+            *("measure", "section", "sort_order", "label", "figure_type", "unit", "contributors", "definition"),
+            *("instrument", "time_point", "quantity", "completeness_measure", "numerator_definition"),
+            *("denominator_definition", "time_window", "threshold_set", "source"),
+        ),
+        "sort_order, measure",
+    ),
+    "thresholds": (
+        "dim_thresholds",
+        ("instrument", "quantity", "threshold_set", "value", "unit", "citation", "verification", "is_used"),
+        "ALL",
+    ),
+    "dimensions": ("dim_dimensions", ("dimension", "sort_order", "label", "scope"), "sort_order, dimension"),
+    "clinics": ("dim_clinics", ("clinic_id", "title", "reporting_period", "is_stale"), "clinic_id"),
+    "coverage": ("agg_coverage", ("clinic_id", "table_name", "delivered"), "clinic_id, table_name"),
+}
+"""Released file → the mart that it is copied from, its columns and their order: nothing of them is about patients."""
 
 
 def released_folder(settings: Settings, build_id: str | None = None) -> Path:
@@ -61,14 +85,26 @@ def _build(settings: Settings, build_id: str | None) -> Path:
 
 
 def _open_marts(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
-    for mart in EXACT_MARTS:
+    marts = {"agg_figures": FIGURE_COLUMNS} | {mart: columns for mart, columns, _ in DESCRIPTIONS.values()}
+    for mart, columns in marts.items():
+        path = folder / f"{mart}.parquet"
+        present = _columns(connection, path) if path.is_file() else set()
+        missing = [column for column in columns if column not in present]
+        if missing:
+            raise ClinicOutcomesError(
+                f"the mart {mart} of this build has no {', '.join(missing)}; run the stage model again"
+            )
         connection.execute(
-            f"CREATE TEMP VIEW {mart} AS SELECT * FROM read_parquet({quote_text(folder / f'{mart}.parquet')})"
+            f"CREATE TEMP VIEW {mart} AS SELECT {', '.join(columns)} FROM read_parquet({quote_text(path)})"
         )
 
 
+def _columns(connection: duckdb.DuckDBPyConnection, path: Path) -> set[str]:
+    return {name for name, *_ in connection.execute(f"DESCRIBE FROM read_parquet({quote_text(path)})").fetchall()}
+
+
 def _load_policy_tables(connection: duckdb.DuckDBPyConnection, policy: Policy) -> None:
-    """The policy as one row, its steps of means and its numerators as tables, for the SQL beside this file."""
+    """The policy as one row, and its rounding steps as a table, for the SQL beside this file."""
     connection.execute(
         """
         CREATE TEMP TABLE policy AS SELECT
@@ -79,6 +115,10 @@ def _load_policy_tables(connection: duckdb.DuckDBPyConnection, policy: Policy) -
             $row_bands::BIGINT[] AS row_bands,
             $smallest_row_denominator::BIGINT AS smallest_row_denominator,
             $smallest_mean_denominator::BIGINT AS smallest_mean_denominator,
+            $smallest_at_risk::BIGINT AS smallest_at_risk,
+            $life_table_percent::BIGINT AS life_table_percent,
+            $smallest_step::BIGINT AS smallest_step,
+            $smallest_model_denominator::BIGINT AS smallest_model_denominator,
             $smallest_clinics::BIGINT AS smallest_clinics
         """,
         {
@@ -89,32 +129,48 @@ def _load_policy_tables(connection: duckdb.DuckDBPyConnection, policy: Policy) -
             "row_bands": list(policy.row_shares.bands_percent),
             "smallest_row_denominator": policy.row_shares.smallest_denominator,
             "smallest_mean_denominator": policy.means.smallest_denominator,
+            "smallest_at_risk": policy.life_tables.smallest_at_risk,
+            "life_table_percent": policy.life_tables.rounding_percent,
+            "smallest_step": policy.life_tables.smallest_step,
+            "smallest_model_denominator": policy.model_values.smallest_denominator,
             "smallest_clinics": policy.network.smallest_clinics,
         },
     )
-    connection.execute("CREATE TEMP TABLE mean_step (unit VARCHAR, step DECIMAL(9, 4), sum_is_a_count BOOLEAN)")
-    connection.executemany(
-        "INSERT INTO mean_step VALUES (?, ?, ?)",
-        [(step.unit, step.step, step.sum_is_a_count) for step in policy.means.steps],
+    connection.execute(
+        "CREATE TEMP TABLE unit_step (figure_type VARCHAR, unit VARCHAR, step DECIMAL(9, 4), sum_is_a_count BOOLEAN)"
     )
-    connection.execute("CREATE TEMP TABLE numerator_count (measure VARCHAR, count_measure VARCHAR)")
-    connection.executemany("INSERT INTO numerator_count VALUES (?, ?)", sorted(policy.numerators.items()))
+    connection.executemany(
+        "INSERT INTO unit_step VALUES (?, ?, ?, ?)",
+        [
+            *(("mean", step.unit, step.step, step.sum_is_a_count) for step in policy.means.steps),
+            *(("model_value", step.unit, step.step, False) for step in policy.model_values.steps),
+        ],
+    )
 
 
 def _refuse_unknown(connection: duckdb.DuckDBPyConnection) -> None:
-    """Stop where a figure could not be judged: no description, another type, or a mean whose unit has no step."""
+    """Stop where a figure could not be judged: no description, another type, no step for its unit, a part missing."""
     unknown = connection.execute(
         """
         SELECT DISTINCT agg_figures.measure
         FROM agg_figures
         LEFT JOIN dim_measures USING (measure)
-        LEFT JOIN mean_step USING (unit)
-        LEFT JOIN numerator_count USING (measure)
+        LEFT JOIN unit_step ON agg_figures.figure_type = unit_step.figure_type AND dim_measures.unit = unit_step.unit
         WHERE dim_measures.measure IS NULL
             OR dim_measures.figure_type IS DISTINCT FROM agg_figures.figure_type
-            OR coalesce(agg_figures.figure_type, '') NOT IN ('count', 'rate', 'mean')
-            OR (agg_figures.figure_type = 'mean' AND mean_step.step IS NULL)
-            OR numerator_count.count_measure NOT IN (SELECT measure FROM dim_measures)
+            OR CASE agg_figures.figure_type
+                WHEN 'count' THEN FALSE
+                WHEN 'rate' THEN FALSE
+                WHEN 'mean' THEN unit_step.step IS NULL
+                WHEN 'life_table_row' THEN
+                    NOT regexp_matches(agg_figures.measure, '_week_[0-9]+$')
+                    OR agg_figures.numerator IS NULL
+                    OR agg_figures.denominator IS NULL
+                    OR agg_figures.value IS NULL
+                WHEN 'model_value' THEN
+                    unit_step.step IS NULL OR agg_figures.denominator IS NULL OR agg_figures.value IS NULL
+                ELSE TRUE
+            END
         ORDER BY agg_figures.measure
         """
     ).fetchall()
@@ -123,8 +179,9 @@ def _refuse_unknown(connection: duckdb.DuckDBPyConnection) -> None:
         names = ", ".join(name for (name,) in unknown)
         raise ClinicOutcomesError(
             f"the disclosure policy cannot judge these measures: {names}; "
-            "each needs a description of the same type, for a mean a rounding step for its unit, "
-            "and the count that the policy names as its numerator"
+            "each needs a description of the same type; a mean or model value a rounding step for its unit; "
+            "a model value its value and denominator; a life-table row those, its numerator, "
+            "and a name that ends in _week_ and the number of the week"
         )
     if repeated != (0,):
         raise ClinicOutcomesError("agg_figures holds a figure id more than once; nothing is released")
@@ -132,16 +189,9 @@ def _refuse_unknown(connection: duckdb.DuckDBPyConnection) -> None:
 
 def _write(connection: duckdb.DuckDBPyConnection, model: ModelRecord, folder: Path) -> None:
     write_parquet(connection, "SELECT * FROM released ORDER BY figure_id", folder / "figures.parquet")
-    write_parquet(
-        connection,
-        "SELECT clinic_id, title, reporting_period, is_stale FROM dim_clinics ORDER BY clinic_id",
-        folder / "clinics.parquet",
-    )
-    write_parquet(
-        connection,
-        "SELECT clinic_id, table_name, delivered FROM agg_coverage ORDER BY clinic_id, table_name",
-        folder / "coverage.parquet",
-    )
+    for name, (mart, columns, order) in DESCRIPTIONS.items():
+        query = f"SELECT {', '.join(columns)} FROM {mart} ORDER BY {order}"
+        write_parquet(connection, query, folder / f"{name}.parquet")
     tally = connection.execute(
         "SELECT figure_type, status, count(*) FROM released GROUP BY ALL ORDER BY ALL"
     ).fetchall()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,11 @@ NETWORK = "network"
 
 @dataclass(frozen=True)
 class Measure:
-    """What a figure measures; ``figure_type`` is ``count``, ``rate`` (in percent) or ``mean`` (in ``unit``)."""
+    """What a figure measures; texts that do not apply to it are empty.
+
+    ``figure_type`` is ``count``, ``rate`` or ``life_table_row`` (both in percent), ``mean`` or ``model_value`` (both
+    in ``unit``). ``completeness_measure`` names the rate that says of how many of those treated the figure knows.
+    """
 
     measure: str
     section: str
@@ -32,6 +36,15 @@ class Measure:
     unit: str
     contributors: str
     definition: str
+    instrument: str = ""
+    time_point: str = ""
+    quantity: str = ""
+    completeness_measure: str = ""
+    numerator_definition: str = ""
+    denominator_definition: str = ""
+    time_window: str = ""
+    threshold_set: str = ""
+    source: str = ""
 
 
 @dataclass(frozen=True)
@@ -71,8 +84,35 @@ class ReportedClinic:
 
 
 @dataclass(frozen=True)
+class Threshold:
+    """One number of a named threshold set and where it comes from; ``is_used`` where figures were made with it."""
+
+    instrument: str
+    quantity: str
+    threshold_set: str
+    value: Decimal
+    unit: str
+    citation: str
+    verification: str
+    is_used: bool
+
+
+@dataclass(frozen=True)
+class Dimension:
+    """What figures are broken down by; ``scope`` is ``network`` where single clinics are not told of, or ``clinic``."""
+
+    dimension: str
+    sort_order: int
+    label: str
+    scope: str
+
+
+@dataclass(frozen=True)
 class Released:
-    """Everything of a released folder. ``coverage`` says, a clinic and table, whether it was delivered."""
+    """Everything of a released folder. ``coverage`` says, a clinic and table, whether it was delivered.
+
+    ``measures`` and ``dimensions`` are those with a figure, shown or withheld.
+    """
 
     build_id: str
     policy_id: str
@@ -82,6 +122,8 @@ class Released:
     figures: Mapping[tuple[str, str, str, str], Figure]
     clinics: tuple[ReportedClinic, ...]
     coverage: Mapping[tuple[str, str], bool]
+    thresholds: tuple[Threshold, ...] = ()
+    dimensions: tuple[Dimension, ...] = ()
 
     def figure(self, measure: str, clinic_id: str, dimension: str = "", category: str = "") -> Figure | None:
         """One figure, or None where the marts hold none."""
@@ -104,12 +146,9 @@ def read_released(folder: Path, settings: Settings) -> Released:
             "figure_id, measure, clinic_id, dimension, category, status, shown_value, shown_upper, shown_denominator",
             "figure_id",
         )
-        measures = _rows(
-            connection,
-            folder / "figures.parquet",
-            "DISTINCT measure, section, sort_order, label, figure_type, unit, contributors, definition",
-            "sort_order, measure",
-        )
+        measures = _rows(connection, folder / "measures.parquet", _columns(Measure), "sort_order, measure")
+        thresholds = _rows(connection, folder / "thresholds.parquet", _columns(Threshold), "ALL")
+        dimensions = _rows(connection, folder / "dimensions.parquet", _columns(Dimension), "sort_order, dimension")
         clinics = _rows(
             connection, folder / "clinics.parquet", "clinic_id, title, reporting_period, is_stale", "clinic_id"
         )
@@ -117,16 +156,26 @@ def read_released(folder: Path, settings: Settings) -> Released:
             connection, folder / "coverage.parquet", "clinic_id, table_name, delivered", "clinic_id, table_name"
         )
     found = [Figure(*row) for row in figures]
+    measured = {figure.measure for figure in found}
+    broken_down = {figure.dimension for figure in found}
     return Released(
         build_id=notes["record"]["build_id"],
         policy_id=notes["policy_id"],
         policy=Policy.model_validate(notes["policy"]),
         reporting_period=notes["reporting_period"],
-        measures=tuple(Measure(*row) for row in measures),
+        measures=tuple(one for one in (Measure(*row) for row in measures) if one.measure in measured),
         figures={(one.measure, one.clinic_id, one.dimension, one.category): one for one in found},
         clinics=tuple(ReportedClinic(*row) for row in clinics),
         coverage={(clinic_id, table): delivered for clinic_id, table, delivered in coverage},
+        thresholds=tuple(Threshold(*row) for row in thresholds),
+        dimensions=tuple(one for one in (Dimension(*row) for row in dimensions) if one.dimension in broken_down),
     )
+
+
+def _columns(kind: type[Measure] | type[Threshold] | type[Dimension]) -> str:
+    """The fields of a type as columns to select: empty text for null, numbers as Python has them."""
+    expressions = {"str": "coalesce({0}, '')", "Decimal": "{0}::DECIMAL(18, 6)"}
+    return ", ".join(expressions.get(str(one.type), "{0}").format(one.name) for one in fields(kind))
 
 
 def _rows(connection: duckdb.DuckDBPyConnection, path: Path, columns: str, order: str) -> list[tuple[Any, ...]]:
