@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 PROJECT_ROOT = Path(os.environ.get("CLINIC_OUTCOMES_PROJECT", Path(__file__).resolve().parents[2]))
 
@@ -25,9 +25,13 @@ class Settings(BaseModel):
     home: Path
     clinics: Path = PROJECT_ROOT / "clinics"
     systems: Path = PROJECT_ROOT / "systems"
+    instruments: Path = PROJECT_ROOT / "instruments"
     expectations: Path = PROJECT_ROOT / "expectations"
     dbt_project: Path = PROJECT_ROOT / "dbt_project"
     salt: Path | None = Field(default=None, description="File of the secret salt; by default in the home.")
+    threshold_sets: tuple[tuple[str, str], ...] = Field(
+        default=(), description="Pairs of <instrument>.<quantity> and the threshold set to use instead of the file's."
+    )
     threads: int = Field(default=2, ge=1, description="Threads of DuckDB and dbt.")
     memory_limit_mb: int = Field(default=1200, ge=256, description="Memory of DuckDB, in megabytes.")
     largest_file_mb: int = Field(default=2000, ge=1, description="Size of a delivered file, in megabytes.")
@@ -44,12 +48,25 @@ class Settings(BaseModel):
     most_cells: int = Field(default=2_000_000, ge=1, description="Cells of a sheet, its empty ones among them.")
     debug: bool = Field(default=False, description="Show unexpected errors in full: their text may hold a value.")
 
+    @field_validator("threshold_sets", mode="before")
+    @classmethod
+    def _pairs(cls, value: object) -> object:
+        """``<instrument>.<quantity>=<set>,...`` as pairs, in an order of their own."""
+        if not isinstance(value, str):
+            return value
+        pairs = [tuple(map(str.strip, part.split("="))) for part in value.split(",") if part.strip()]
+        if any(len(pair) != 2 or "." not in pair[0] or not pair[1] for pair in pairs):
+            raise ValueError("threshold sets are written <instrument>.<quantity>=<set>, with commas between")
+        if len({pair[0] for pair in pairs}) < len(pairs):
+            raise ValueError("a threshold set is chosen twice for one quantity")
+        return sorted(pairs)
+
     @classmethod
     def from_environment(cls, home: Path | None = None) -> Self:
         """Read ``CLINIC_OUTCOMES_HOME``, ``_CLINICS``, ``_SYSTEMS``, ``_SALT_FILE``, ``_THREADS`` and the like.
 
-        The others are ``_MEMORY_LIMIT_MB``, ``_DEBUG``, and for each limit on delivered files its own name, such as
-        ``_LARGEST_FILE_MB`` or ``_MOST_CELLS``.
+        The others are ``_THRESHOLD_SETS`` (``<instrument>.<quantity>=<set>,...``), ``_MEMORY_LIMIT_MB``, ``_DEBUG``,
+        and for each limit on delivered files its own name, such as ``_LARGEST_FILE_MB`` or ``_MOST_CELLS``.
         ``home`` takes precedence over the variable; the default is ``var/`` in the project.
         """
         names = {
@@ -57,6 +74,7 @@ class Settings(BaseModel):
             "clinics": "CLINICS",
             "systems": "SYSTEMS",
             "salt": "SALT_FILE",
+            "threshold_sets": "THRESHOLD_SETS",
             "threads": "THREADS",
             "memory_limit_mb": "MEMORY_LIMIT_MB",
             "debug": "DEBUG",

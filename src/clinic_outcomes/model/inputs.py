@@ -13,6 +13,7 @@ import duckdb
 from clinic_outcomes import database, ledger
 from clinic_outcomes.contract import Contract
 from clinic_outcomes.database import quote_name
+from clinic_outcomes.instruments import chosen_thresholds, instrument_tables, load_instruments, recall_windows
 from clinic_outcomes.mapping import Clinic
 from clinic_outcomes.problems import ClinicOutcomesError
 from clinic_outcomes.records import RowAccount, ValidateRecord
@@ -77,7 +78,10 @@ def lay_out(
     contract: Contract,
     settings: Settings,
 ) -> None:
-    """Write ``folder/<source>/*.parquet`` for every source of the dbt project."""
+    """Write ``folder/<source>/*.parquet`` for every source of the dbt project.
+
+    ``ClinicOutcomesError`` where ``instruments/`` or the choice of threshold sets has mistakes.
+    """
     with database.session(settings) as connection:
         for table in contract.tables.values():
             stored = {name: kind for name, kind in table.stored_columns.items() if name != "record_action"}
@@ -87,7 +91,8 @@ def lay_out(
                 accepted = state.folder / "accepted" / f"{table.name}.parquet"
                 if accepted.is_file():
                     _link(accepted, folder / table.name / f"{state.clinic.clinic_id}.parquet")
-        for name, (columns, rows) in _own_inputs(states, deliveries, contract).items():
+        own = _own_inputs(states, deliveries, contract) | _instrument_inputs(settings)
+        for name, (columns, rows) in own.items():
             (folder / name).mkdir()
             _write_rows(connection, columns, rows, folder / name / f"{name}.parquet")
 
@@ -127,6 +132,12 @@ def _own_inputs(states: Sequence[ClinicState], deliveries: Sequence[Delivery], c
             [(table.name, table.grain) for table in contract.tables.values()],
         ),
     }
+
+
+def _instrument_inputs(settings: Settings) -> dict[str, _Rows]:
+    """What ``instruments/`` says, with the threshold sets in use."""
+    instruments = load_instruments(settings)
+    return instrument_tables(instruments, chosen_thresholds(instruments, settings), recall_windows())
 
 
 def _write_rows(

@@ -14,6 +14,7 @@ from clinic_outcomes import ledger
 from clinic_outcomes.contract import load_contract
 from clinic_outcomes.database import quote_name, write_parquet
 from clinic_outcomes.files import atomic_folder, fingerprint, fingerprint_files, latest, point_latest, write_json
+from clinic_outcomes.instruments import instruments_fingerprint
 from clinic_outcomes.mapping import load_clinics
 from clinic_outcomes.model.inputs import ClinicState, find_deliveries, lay_out
 from clinic_outcomes.model.warehouse import Dbt
@@ -97,7 +98,8 @@ def _build_id(states: Sequence[ClinicState], settings: Settings) -> str:
     parts += [
         fingerprint_files(sources, settings.dbt_project),
         load_contract().fingerprint,
-        code_fingerprint(["model"]),
+        code_fingerprint(["model", "instruments"]),
+        instruments_fingerprint(settings),
     ]
     return fingerprint(parts)[:16]
 
