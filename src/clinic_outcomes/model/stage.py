@@ -98,7 +98,7 @@ def _build_id(states: Sequence[ClinicState], settings: Settings) -> str:
     parts += [
         fingerprint_files(sources, settings.dbt_project),
         load_contract().fingerprint,
-        code_fingerprint(["model", "instruments"]),
+        code_fingerprint(["model", "instruments", "statistics"]),
         instruments_fingerprint(settings),
     ]
     return fingerprint(parts)[:16]
