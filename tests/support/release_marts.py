@@ -57,12 +57,19 @@ DESCRIPTION_COLUMNS = (
 """Columns of ``dim_measures`` that are empty unless a table has them."""
 FIGURE_DEFAULTS = {
     "dimension": "'group'",
+    # Rows of deliveries have nobody behind them.
+    "patients": "NULL",
     # A share has no more patients in its numerator than it counts; a sum of scores has all that are behind the figure.
-    "numerator_patients": """
-        CASE WHEN figure_type IN ('rate', 'life_table_row') THEN least(patients, numerator) ELSE patients END::BIGINT
-    """,
+    "numerator_patients": "IF(figure_type IN ('rate', 'life_table_row'), least(patients, numerator), patients)",
     "numerator_clinics": "clinics",
-    "value": "CASE WHEN figure_type = 'count' THEN numerator ELSE numerator / denominator END::DECIMAL(18, 6)",
+    # A life table's is that of a first interval in which nobody is lost from sight.
+    "value": """
+        CASE figure_type
+            WHEN 'count' THEN numerator
+            WHEN 'life_table_row' THEN 1 - numerator / denominator
+            ELSE numerator / denominator
+        END
+    """,
 }
 """Columns of figures that a table may leave out, and what they are then."""
 
@@ -112,17 +119,23 @@ def build_marts(
 
 
 def _create_figures(connection: duckdb.DuckDBPyConnection) -> None:
-    given = _columns(connection, "figures")
-    chosen = {name: name if name in given else default for name, default in FIGURE_DEFAULTS.items()}
+    """The mart ``agg_figures``: the figures of the test with their measures' types and the columns it left out."""
     connection.execute(
-        f"""
+        "CREATE TABLE typed AS SELECT * FROM figures LEFT JOIN (SELECT measure, figure_type FROM dim_measures)"
+        " USING (measure)"
+    )
+    given = _columns(connection, "figures")
+    for column, default in FIGURE_DEFAULTS.items():
+        if column not in given:
+            connection.execute(f"ALTER TABLE typed ADD COLUMN {column} {TYPES.get(column, 'VARCHAR')}")
+            connection.execute(f"UPDATE typed SET {column} = {default}")
+    connection.execute(
+        """
         CREATE TABLE agg_figures AS
         SELECT
-            concat_ws('/', measure, clinic_id, {chosen["dimension"]}, category) AS figure_id, measure, figure_type,
-            clinic_id, {chosen["dimension"]} AS dimension, category, numerator, denominator, {chosen["value"]} AS value,
-            patients, clinics, {chosen["numerator_patients"]} AS numerator_patients,
-            {chosen["numerator_clinics"]} AS numerator_clinics
-        FROM figures LEFT JOIN (SELECT measure, figure_type FROM dim_measures) USING (measure)
+            concat_ws('/', measure, clinic_id, dimension, category) AS figure_id, measure, figure_type, clinic_id,
+            dimension, category, numerator, denominator, value, patients, clinics, numerator_patients, numerator_clinics
+        FROM typed
         ORDER BY figure_id
         """
     )
