@@ -1,4 +1,5 @@
--- Patients are told apart by clinic, so every figure of the network is the sum of its clinics' figures.
+-- Patients are told apart by clinic, so every figure of the network that is told of clinics, too, is the
+-- sum of theirs; a model value is no sum.
 with clinics as (
 
     select
@@ -8,7 +9,9 @@ with clinics as (
         sum(numerator) as numerator,
         sum(denominator) as denominator,
         sum(patients) as patients,
-        sum(clinics) as clinics
+        sum(clinics) as clinics,
+        sum(numerator_patients) as numerator_patients,
+        sum(numerator_clinics) as numerator_clinics
     from {{ ref('agg_figures') }}
     where clinic_id <> 'network'
     group by measure, dimension, category
@@ -24,9 +27,16 @@ left join clinics
         and network.category = clinics.category
 where
     network.clinic_id = 'network'
+    and network.figure_type <> 'model_value'
+    and network.dimension not in (
+        select dimensions.dimension from {{ ref('dimensions') }} as dimensions
+        where dimensions.scope = 'network'
+    )
     and (
         network.numerator is distinct from clinics.numerator
         or network.denominator is distinct from clinics.denominator
         or network.patients is distinct from clinics.patients
         or network.clinics is distinct from clinics.clinics
+        or network.numerator_patients is distinct from clinics.numerator_patients
+        or network.numerator_clinics is distinct from clinics.numerator_clinics
     )

@@ -39,9 +39,11 @@ sessions as (
 union all
 {{ figure('sessions_given', 'sessions', numerator='given') }}
 union all
-{{ figure('infusion_minutes_mean', 'sessions', numerator='infusion_minutes', denominator='has_infusion_minutes') }}
+{{ figure('infusion_minutes_mean', 'sessions', numerator='infusion_minutes', denominator='has_infusion_minutes',
+    of_values=true) }}
 union all
-{{ figure('recovery_minutes_mean', 'sessions', numerator='recovery_minutes', denominator='has_recovery_minutes') }}
+{{ figure('recovery_minutes_mean', 'sessions', numerator='recovery_minutes', denominator='has_recovery_minutes',
+    of_values=true) }}
 union all
 {{ figure('recovery_30_minutes_share', 'sessions',
     numerator='has_recovery_of_30_minutes', denominator='has_recovery_minutes') }}

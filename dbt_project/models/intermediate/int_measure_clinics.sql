@@ -1,13 +1,51 @@
 {{ config(materialized='table') }}
 
--- A clinic has a part in a measure when it delivers every table that the measure is built on.
-select
-    measures.measure,
-    clinics.clinic_id
-from {{ ref('measures') }} as measures
-cross join {{ ref('stg_clinics') }} as clinics
-left join {{ ref('measure_tables') }} as needed on measures.measure = needed.measure
-left join {{ ref('int_delivered_tables') }} as delivered
-    on needed.table_name = delivered.table_name and clinics.clinic_id = delivered.clinic_id
-group by measures.measure, clinics.clinic_id
-having count(needed.table_name) = count(delivered.table_name)
+-- A clinic has a part in a measure when it delivers every table that the measure is built on; in one of a questionnaire,
+-- when it delivers that questionnaire, and sessions where the time point counts from them.
+with written as (
+
+    select
+        measures.measure,
+        clinics.clinic_id
+    from {{ ref('measures') }} as measures
+    cross join {{ ref('stg_clinics') }} as clinics
+    left join {{ ref('measure_tables') }} as needed on measures.measure = needed.measure
+    left join {{ ref('int_delivered_tables') }} as delivered
+        on needed.table_name = delivered.table_name and clinics.clinic_id = delivered.clinic_id
+    group by measures.measure, clinics.clinic_id
+    having count(needed.table_name) = count(delivered.table_name)
+
+),
+
+instruments as (
+
+    select distinct
+        clinic_id,
+        instrument
+    from {{ ref('fct_assessments') }}
+
+),
+
+treating as (
+
+    select clinic_id
+    from {{ ref('int_delivered_tables') }}
+    where table_name = 'session'
+
+),
+
+of_questionnaires as (
+
+    select
+        measures.measure,
+        instruments.clinic_id
+    from {{ ref('int_measures') }} as measures
+    inner join instruments on measures.instrument = instruments.instrument
+    left join treating on instruments.clinic_id = treating.clinic_id
+    where treating.clinic_id is not null or measures.time_point = 'first_to_last'
+
+)
+
+select * from written
+union all
+select * from of_questionnaires

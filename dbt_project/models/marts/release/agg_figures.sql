@@ -1,5 +1,3 @@
-{#- Categories of these are a clinic's own, or say what it delivers: elsewhere they are absent, not zero. -#}
-{%- set open_dimensions = ['trial_arm', 'table_name'] %}
 with figures as (
 
     {%- for section in ['referral', 'treatment', 'outcome', 'safety', 'quality'] %}
@@ -13,7 +11,7 @@ with figures as (
 
 measures as (
 
-    select * from {{ ref('measures') }}
+    select * from {{ ref('int_measures') }}
 
 ),
 
@@ -32,6 +30,41 @@ reporters as (
 
 ),
 
+-- In which dimensions a reporter is told of: a clinic in those told of clinics, of which it delivers the tables. What is
+-- told of nothing in particular is told of all.
+told as (
+
+    select
+        delivering.clinic_id,
+        delivering.dimension,
+        dimensions.open_categories
+    from {{ ref('int_dimension_clinics') }} as delivering
+    inner join {{ ref('dimensions') }} as dimensions on delivering.dimension = dimensions.dimension
+    where dimensions.scope = 'clinic'
+    union all
+    select
+        'network' as clinic_id,
+        dimension,
+        open_categories
+    from {{ ref('dimensions') }}
+    union all
+    select distinct
+        clinic_id,
+        '' as dimension,
+        false as open_categories
+    from reporters
+
+),
+
+allowed as (
+
+    select figures.*
+    from figures
+    inner join told on figures.clinic_id = told.clinic_id and figures.dimension = told.dimension
+
+),
+
+-- Categories of an open dimension are a clinic's own, or say what it delivers: elsewhere they are absent, not zero.
 occurring as (
 
     select
@@ -39,13 +72,17 @@ occurring as (
         '' as dimension,
         '' as category
     from measures
+    where is_pooled and figure_type in ('count', 'rate', 'mean')
     union
     select
-        measure,
-        dimension,
-        category
-    from figures
-    where clinic_id = 'network' and dimension not in {{ quoted(open_dimensions) }}
+        allowed.measure,
+        allowed.dimension,
+        allowed.category
+    from allowed
+    inner join told on allowed.clinic_id = told.clinic_id and allowed.dimension = told.dimension
+    inner join measures on allowed.measure = measures.measure
+    where
+        allowed.clinic_id = 'network' and not told.open_categories and measures.figure_type in ('count', 'rate', 'mean')
 
 ),
 
@@ -59,13 +96,14 @@ cells as (
         occurring.category
     from occurring
     inner join reporters on occurring.measure = reporters.measure
+    inner join told on reporters.clinic_id = told.clinic_id and occurring.dimension = told.dimension
     union
     select
         measure,
         clinic_id,
         dimension,
         category
-    from figures
+    from allowed
 
 ),
 
@@ -77,18 +115,22 @@ filled as (
         cells.clinic_id,
         cells.dimension,
         cells.category,
-        coalesce(figures.numerator, cast(0 as decimal(18, 4))) as numerator,
-        case when measures.figure_type <> 'count' then coalesce(figures.denominator, 0) end as denominator,
-        coalesce(figures.patients, 0) as patients,
-        coalesce(figures.clinics, 0) as clinics
+        case when measures.figure_type = 'model_value' then allowed.numerator else coalesce(allowed.numerator, 0) end
+            as numerator,
+        case when measures.figure_type <> 'count' then coalesce(allowed.denominator, 0) end as denominator,
+        allowed.value,
+        coalesce(allowed.patients, 0) as patients,
+        coalesce(allowed.clinics, 0) as clinics,
+        coalesce(allowed.numerator_patients, 0) as numerator_patients,
+        coalesce(allowed.numerator_clinics, 0) as numerator_clinics
     from cells
     inner join measures on cells.measure = measures.measure
-    left join figures
+    left join allowed
         on
-            cells.measure = figures.measure
-            and cells.clinic_id = figures.clinic_id
-            and cells.dimension = figures.dimension
-            and cells.category = figures.category
+            cells.measure = allowed.measure
+            and cells.clinic_id = allowed.clinic_id
+            and cells.dimension = allowed.dimension
+            and cells.category = allowed.category
 
 )
 
@@ -99,14 +141,17 @@ select
     clinic_id,
     dimension,
     category,
-    numerator,
-    denominator,
+    cast(numerator as decimal(18, 4)) as numerator,
+    cast(denominator as bigint) as denominator,
     cast(
         case
             when figure_type = 'count' then numerator
-            else {{ exact_ratio('numerator', 'denominator') }}
+            when figure_type in ('rate', 'mean') then {{ exact_ratio('numerator', 'denominator') }}
+            else value
         end as decimal(18, 6)
     ) as value,
-    patients,
-    clinics
+    cast(patients as bigint) as patients,
+    cast(clinics as bigint) as clinics,
+    cast(numerator_patients as bigint) as numerator_patients,
+    cast(numerator_clinics as bigint) as numerator_clinics
 from filled

@@ -1,10 +1,23 @@
+-- Measures that somebody takes part in; of questionnaires, those that were delivered.
 select
-    measure,
-    section,
-    sort_order,
-    label,
-    figure_type,
-    unit,
-    contributors,
-    definition
-from {{ ref('measures') }}
+    measures.measure,
+    measures.section,
+    measures.sort_order,
+    measures.label,
+    measures.figure_type,
+    measures.unit,
+    measures.contributors,
+    measures.definition,
+    measures.instrument,
+    measures.time_point,
+    measures.quantity,
+    measures.completeness_measure,
+    measures.numerator_definition,
+    measures.denominator_definition,
+    measures.time_window,
+    measures.threshold_set,
+    measures.source
+from {{ ref('int_measures') }} as measures
+where
+    measures.instrument = ''
+    or measures.measure in (select delivering.measure from {{ ref('int_measure_clinics') }} as delivering)

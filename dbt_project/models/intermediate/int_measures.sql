@@ -1,0 +1,102 @@
+{{ config(materialized='table') }}
+
+-- Every measure with its words. Those of questionnaires are made for each instrument and time point; one that needs a
+-- threshold exists only where the instrument has it, and names the set in use.
+with written as (
+
+    select
+        measure,
+        section,
+        sort_order,
+        label,
+        figure_type,
+        unit,
+        contributors,
+        definition,
+        '' as instrument,
+        '' as time_point,
+        measure as quantity,
+        coalesce(completeness_measure, '') as completeness_measure,
+        numerator_definition,
+        coalesce(denominator_definition, '') as denominator_definition,
+        time_window,
+        '' as threshold_set,
+        coalesce(source, '') as source,
+        is_pooled
+    from {{ ref('measures') }}
+
+),
+
+instruments as (
+
+    select * from {{ ref('stg_instruments') }}
+    where is_outcome
+
+),
+
+thresholds as (
+
+    select * from {{ ref('stg_instrument_thresholds') }}
+    where is_used
+
+),
+
+combined as (
+
+    select
+        quantities.*,
+        instruments.instrument,
+        instruments.label as instrument_label,
+        instruments.sort_order as instrument_order,
+        time_points.time_point,
+        time_points.label as time_point_label,
+        time_points.label_in_text,
+        time_points.sort_order as time_point_order,
+        thresholds.threshold_set,
+        thresholds.citation,
+        cast(cast(thresholds.value as double) as varchar) as threshold_text
+    from {{ ref('outcome_quantities') }} as quantities
+    cross join instruments
+    cross join {{ ref('time_points') }} as time_points
+    left join thresholds
+        on instruments.instrument = thresholds.instrument and quantities.threshold_quantity = thresholds.quantity
+    where
+        (quantities.threshold_quantity is null or thresholds.threshold_set is not null)
+        and (
+            quantities.given = 'always'
+            or (quantities.given = 'course' and time_points.time_point in ('course_end', 'last', 'first_to_last'))
+            or (quantities.given = 'completer' and time_points.time_point in ('course_end', 'last'))
+            or (quantities.given = 'within_hours' and time_points.needs_same_day_recall)
+        )
+
+),
+
+of_questionnaires as (
+
+    select
+        instrument || '_' || time_point || '_' || quantity as measure,
+        'outcomes' as section,
+        cast(100000 * instrument_order + 100 * time_point_order + sort_order as integer) as sort_order,
+        {{ filled_in('label') }} as label,
+        figure_type,
+        unit,
+        'patient' as contributors,
+        {{ filled_in('definition') }} as definition,
+        instrument,
+        time_point,
+        quantity,
+        coalesce(instrument || '_' || time_point || '_' || completeness_quantity, '')
+            as completeness_measure,
+        coalesce({{ filled_in('numerator_definition') }}, '') as numerator_definition,
+        coalesce({{ filled_in('denominator_definition') }}, '') as denominator_definition,
+        time_point_label as time_window,
+        coalesce(threshold_set, '') as threshold_set,
+        coalesce(citation, '') as source,
+        time_point = 'first_to_last' as is_pooled
+    from combined
+
+)
+
+select * from written
+union all
+select * from of_questionnaires

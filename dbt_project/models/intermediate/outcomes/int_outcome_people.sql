@@ -1,0 +1,26 @@
+{%- set told_of_all_time_points = ['protocol', 'trial_arm'] -%}
+{%- set told_of_strata = ['course_end', 'last'] %}
+
+-- Pairs of scores of the people of each group: by protocol and trial arm at every time point, by stratum at the end of
+-- the course and at the last score. First to last is of everybody.
+select
+    outcomes.*,
+    strata.dimension,
+    strata.category,
+    courses.is_completed,
+    outcomes.has_unassessable_score and not outcomes.is_paired as is_not_assessable
+from {{ ref('fct_outcomes') }} as outcomes
+inner join {{ ref('int_strata') }} as strata on outcomes.course_key = strata.course_key
+inner join {{ ref('fct_index_courses') }} as courses on outcomes.course_key = courses.course_key
+where
+    strata.dimension in {{ quoted(told_of_all_time_points) }}
+    or outcomes.time_point in {{ quoted(told_of_strata) }}
+union all
+select
+    outcomes.*,
+    '' as dimension,
+    '' as category,
+    cast(null as boolean) as is_completed,
+    false as is_not_assessable
+from {{ ref('fct_outcomes') }} as outcomes
+where outcomes.course_key is null

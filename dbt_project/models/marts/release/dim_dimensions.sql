@@ -1,0 +1,6 @@
+select
+    dimension,
+    sort_order,
+    label,
+    scope
+from {{ ref('dimensions') }}
