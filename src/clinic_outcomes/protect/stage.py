@@ -163,7 +163,7 @@ def _refuse_unknown(connection: duckdb.DuckDBPyConnection) -> None:
                 WHEN 'rate' THEN FALSE
                 WHEN 'mean' THEN unit_step.step IS NULL
                 WHEN 'life_table_row' THEN
-                    NOT regexp_matches(agg_figures.measure, '_week_[0-9]+$')
+                    NOT regexp_matches(agg_figures.measure, '_week_[0-9]+(_|$)')
                     OR agg_figures.numerator IS NULL
                     OR agg_figures.denominator IS NULL
                     OR agg_figures.value IS NULL
@@ -181,7 +181,7 @@ def _refuse_unknown(connection: duckdb.DuckDBPyConnection) -> None:
             f"the disclosure policy cannot judge these measures: {names}; "
             "each needs a description of the same type; a mean or model value a rounding step for its unit; "
             "a model value its value and denominator; a life-table row those, its numerator, "
-            "and a name that ends in _week_ and the number of the week"
+            "and a name with _week_ and the number of the week"
         )
     if repeated != (0,):
         raise ClinicOutcomesError("agg_figures holds a figure id more than once; nothing is released")

@@ -11,12 +11,12 @@ WITH RECURSIVE figure AS (
         dim_measures.unit,
         dim_measures.contributors = 'row' AS is_of_rows,
         agg_figures.clinic_id = 'network' AS is_of_network,
-        -- Measures of one life table differ in the week that ends their name, and in nothing else.
+        -- Measures of one life table differ in the week that their name says, and in nothing else.
         CASE
             WHEN agg_figures.figure_type = 'life_table_row'
-                THEN regexp_replace(agg_figures.measure, '_week_[0-9]+$', '')
+                THEN regexp_replace(agg_figures.measure, '_week_[0-9]+(_|$)', '\1')
         END AS life_table,
-        TRY_CAST(regexp_extract(agg_figures.measure, '_week_([0-9]+)$', 1) AS BIGINT) AS week
+        TRY_CAST(regexp_extract(agg_figures.measure, '_week_([0-9]+)(_|$)', 1) AS BIGINT) AS week
     FROM agg_figures
     INNER JOIN dim_measures USING (measure)
 ),
