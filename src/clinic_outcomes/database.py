@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -55,6 +55,16 @@ def quote_path(path: Path) -> str:
 def text_list(texts: Iterable[str]) -> str:
     """Texts as a constant SQL list."""
     return f"[{', '.join(map(quote_text, texts))}]::VARCHAR[]"
+
+
+def fill_table(
+    connection: duckdb.DuckDBPyConnection, table: str, columns: Mapping[str, str], rows: Sequence[tuple[object, ...]]
+) -> None:
+    """Make ``table``, a name as SQL writes it, of columns with SQL types and a few rows."""
+    definition = ", ".join(f"{quote_name(name)} {kind}" for name, kind in columns.items())
+    connection.execute(f"CREATE TABLE {table} ({definition})")
+    if rows:
+        connection.executemany(f"INSERT INTO {table} VALUES ({', '.join('?' for _ in columns)})", rows)
 
 
 def write_parquet(connection: duckdb.DuckDBPyConnection, query: str, target: Path) -> None:

@@ -11,9 +11,13 @@ from types import MappingProxyType
 
 from open_data_contract_standard.model import OpenDataContractStandard, SchemaProperty
 
-from clinic_outcomes.files import fingerprint_files, parse_yaml
+from clinic_outcomes.files import canonical_json, fingerprint, fingerprint_files, parse_yaml
+from clinic_outcomes.settings import PROJECT_ROOT
 
 CONTRACT_FOLDER = Path(__file__).parent
+INSTRUMENTS_FOLDER = PROJECT_ROOT / "instruments"
+INSTRUMENT_LIST, VERSION_LIST = "instrument", "instrument_version"
+"""Code lists that the files of ``instruments/`` give, and no other."""
 UNMAPPED = "unmapped"
 """The canonical code of a source code that no mapping knows."""
 LOCAL_CODES = "local"
@@ -102,11 +106,17 @@ class Table:
 
 @dataclass(frozen=True)
 class Contract:
-    """All canonical tables, each after those it refers to, and the closed code lists (code → label)."""
+    """All canonical tables, each after those it refers to, and the closed code lists (code → label).
+
+    ``instrument_names`` are the LOINC codes and the names, reduced to letters and digits, that mean an instrument;
+    ``refused_instruments`` those that are known only to be refused, with the reason.
+    """
 
     tables: Mapping[str, Table]
     code_lists: Mapping[str, Mapping[str, str]]
     fingerprint: str
+    instrument_names: Mapping[str, str]
+    refused_instruments: Mapping[str, str]
 
     def codes(self, column: Column) -> tuple[str, ...]:
         """Canonical codes a column may hold, ``unmapped`` among them; empty for local codes and plain columns."""
@@ -115,10 +125,23 @@ class Contract:
         return (*self.code_lists[column.code_list or ""], UNMAPPED)
 
 
+def reduced(text: str) -> str:
+    """A name in small letters and digits alone, so that ``PCL-C``, ``pcl_c`` and ``Pcl C`` are one."""
+    return "".join(character for character in text.casefold() if character.isalnum())
+
+
 @functools.cache
-def load_contract() -> Contract:
-    """Load and check the contract; ``ValueError`` names the file of a mistake."""
-    code_lists = parse_yaml((CONTRACT_FOLDER / "code_lists.yml").read_text(encoding="utf-8"))
+def load_contract(instruments: Path = INSTRUMENTS_FOLDER) -> Contract:
+    """Load and check the contract; ``ValueError`` names the file of a mistake.
+
+    The code lists of questionnaires are the files of ``instruments``: ``ClinicOutcomesError`` lists mistakes in them.
+    """
+    # Instruments are read with what reads mappings, which needs the contract's types.
+    from clinic_outcomes.instruments.naming import name_instruments
+
+    named = name_instruments(instruments)
+    written = parse_yaml((CONTRACT_FOLDER / "code_lists.yml").read_text(encoding="utf-8"))
+    code_lists = {**written, INSTRUMENT_LIST: named.labels, VERSION_LIST: named.versions}
     paths = sorted((CONTRACT_FOLDER / "tables").glob("*.odcs.yaml"))
     tables = {table.name: table for table in map(_load_table, paths)}
     _check(tables, code_lists)
@@ -128,10 +151,13 @@ def load_contract() -> Contract:
             for name, table in sorted(tables.items())
         }
     ).static_order()
+    files = fingerprint_files([*paths, CONTRACT_FOLDER / "code_lists.yml"], CONTRACT_FOLDER)
     return Contract(
         tables=MappingProxyType({name: tables[name] for name in order}),
         code_lists=MappingProxyType(code_lists),
-        fingerprint=fingerprint_files([*paths, CONTRACT_FOLDER / "code_lists.yml"], CONTRACT_FOLDER),
+        fingerprint=fingerprint([files, *(canonical_json(dict(part)) for part in named)]),
+        instrument_names=named.names,
+        refused_instruments=named.refused,
     )
 
 

@@ -11,7 +11,12 @@ from clinic_outcomes.instruments.loading import (
     load_instruments,
     recall_windows,
 )
-from clinic_outcomes.instruments.tables import instrument_tables, instruments_fingerprint, reference_tables
+from clinic_outcomes.instruments.tables import (
+    instrument_tables,
+    instruments_fingerprint,
+    reference_fingerprint,
+    reference_tables,
+)
 
 __all__ = [
     "QUANTITIES",
@@ -25,5 +30,6 @@ __all__ = [
     "load_instruments",
     "loinc_check_digit",
     "recall_windows",
+    "reference_fingerprint",
     "reference_tables",
 ]

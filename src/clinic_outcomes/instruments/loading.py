@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
-from clinic_outcomes.contract import UNMAPPED, load_contract
+from clinic_outcomes.contract.loader import UNMAPPED, load_contract, reduced
 from clinic_outcomes.files import Signature, folder_signature, parse_yaml
 from clinic_outcomes.instruments.entries import InstrumentFile, Threshold, mistakes_in
 from clinic_outcomes.mapping.reading import IDENTIFIER, Mistakes, read_yaml
@@ -26,6 +27,13 @@ class Instrument:
 
     name: str
     file: InstrumentFile
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What means this instrument in a delivery: names, reduced, and LOINC codes of the whole or of its total."""
+        loinc = {code.code for code in self.file.loinc if code.part in ("panel", "total")}
+        texts = (self.name, self.file.label, self.file.title, *self.file.also_named)
+        return tuple(sorted(loinc | {reduced(text) for text in texts}))
 
     def sets_of(self, quantity: str) -> tuple[Threshold, ...]:
         """All thresholds that the file has for a quantity, in its order."""
@@ -47,7 +55,11 @@ def load_instruments(settings: Settings) -> Mapping[str, Instrument]:
 
     ``ClinicOutcomesError`` lists all mistakes of all files, each with file and field.
     """
-    folder = settings.instruments
+    return read_instruments(settings.instruments)
+
+
+def read_instruments(folder: Path) -> Mapping[str, Instrument]:
+    """Every instrument of a folder, as :func:`load_instruments` has those of the settings."""
     if not folder.is_dir():
         raise ClinicOutcomesError([_problem("there is no folder of instruments", f"{folder.name}/")])
     return _remembered(folder, folder_signature(folder))
@@ -56,7 +68,7 @@ def load_instruments(settings: Settings) -> Mapping[str, Instrument]:
 @functools.lru_cache(maxsize=16)
 def _remembered(folder: Path, _signature: Signature) -> Mapping[str, Instrument]:
     mistakes = Mistakes()
-    windows = load_contract().code_lists["recall_window"]
+    windows = _told_windows()
     found: dict[str, Instrument] = {}
     for path in sorted(folder.glob("*.yml")):
         if not IDENTIFIER.fullmatch(path.stem) or path.stem == UNMAPPED:
@@ -81,7 +93,7 @@ def _check_together(folder: Path, found: Mapping[str, Instrument], mistakes: Mis
     """What files must agree on with each other."""
     orders = Counter(instrument.file.sort_order for instrument in found.values())
     labels: dict[str, str] = {}
-    codes: dict[str, str] = {}
+    names: dict[str, str] = {}
     for name, instrument in found.items():
         path, file = folder / f"{name}.yml", instrument.file
         if orders[file.sort_order] > 1:
@@ -95,9 +107,11 @@ def _check_together(folder: Path, found: Mapping[str, Instrument], mistakes: Mis
                 mistakes.add(
                     path, "another instrument labels this version differently", column=f"versions.{version}.label"
                 )
-        for place, code in enumerate(file.loinc):
-            if codes.setdefault(code.code, name) != name:
-                mistakes.add(path, "another instrument has the same LOINC code", column=f"loinc.{place}.code")
+        for text in (*instrument.names, *(code.code for code in file.loinc)):
+            if names.setdefault(text, name) != name:
+                mistakes.add(
+                    path, f"{names[text]} has the same name or LOINC code: {text}", column="also_named or loinc"
+                )
         if file.refused and file.refused.instead_of not in found:
             mistakes.add(path, "there is no such instrument", column="refused.instead_of")
 
@@ -139,10 +153,15 @@ def _problem(message: str, file: str | None) -> Problem:
     )
 
 
+def _told_windows() -> Mapping[str, Any]:
+    told: Mapping[str, Any] = parse_yaml(RECALL_WINDOWS.read_text(encoding="utf-8"))
+    return told
+
+
 def recall_windows() -> tuple[RecallWindow, ...]:
     """The recall windows of the contract. ``ValueError`` where one has no length said, or one too many has."""
     labels = load_contract().code_lists["recall_window"]
-    told = parse_yaml(RECALL_WINDOWS.read_text(encoding="utf-8"))
+    told = _told_windows()
     if set(told) != set(labels):
         raise ValueError(f"{RECALL_WINDOWS.name}: must list the contract's recall windows, each once")
     return tuple(

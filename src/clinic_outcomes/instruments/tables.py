@@ -101,9 +101,17 @@ def instrument_tables(
 
 
 def instruments_fingerprint(settings: Settings) -> str:
-    """Fingerprint of all that scoring and judging take from ``instruments/``, and of the threshold sets in use."""
+    """Fingerprint of all that the marts take from ``instruments/``, the threshold sets in use among it."""
     instruments = load_instruments(settings)
-    tables = instrument_tables(instruments, chosen_thresholds(instruments, settings), recall_windows())
+    return _fingerprint(instrument_tables(instruments, chosen_thresholds(instruments, settings), recall_windows()))
+
+
+def reference_fingerprint(settings: Settings) -> str:
+    """Fingerprint of what rules compare with: a threshold set changes none of it."""
+    return _fingerprint(reference_tables(load_instruments(settings)))
+
+
+def _fingerprint(tables: Mapping[str, Table]) -> str:
     return fingerprint(
         [canonical_json({name: [list(map(str, row)) for row in rows] for name, (_, rows) in tables.items()})]
     )
@@ -122,7 +130,7 @@ def reference_tables(instruments: Instruments) -> dict[str, Table]:
             "has_total",
             "refused_because",
         ),
-        "instrument_item": tuple(ITEM),
+        "instrument_item": ("instrument", "item_number", "item_minimum", "item_maximum", "domain", "alternative"),
         "instrument_version": tuple(VERSION),
     }
     return {name: _columns(named[name], columns) for name, columns in kept.items()}

@@ -9,7 +9,9 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field
 
 from clinic_outcomes.contract import load_contract
+from clinic_outcomes.contract.loader import INSTRUMENT_LIST
 from clinic_outcomes.files import fingerprint, sha256_file
+from clinic_outcomes.mapping.instruments import mistaken_instrument
 from clinic_outcomes.mapping.key_patterns import RANDOM_BITS, form_of
 from clinic_outcomes.mapping.legal_basis import LegalBasis
 from clinic_outcomes.mapping.lines import allowed_codes
@@ -17,6 +19,9 @@ from clinic_outcomes.mapping.reading import IDENTIFIER, Mistakes, read_yaml
 from clinic_outcomes.mapping.systems import KeyPattern, System, load_system, load_systems
 from clinic_outcomes.problems import ClinicOutcomesError
 from clinic_outcomes.settings import Settings
+
+KEYS_OF_CLINICS = ("referring_clinic_id",)
+"""Keys by which the network knows a clinic."""
 
 
 class _Overrides(BaseModel):
@@ -117,16 +122,7 @@ def _read_clinic(path: Path, system_of: Callable[[str], System | None], mistakes
     if system is None:
         mistakes.add(path, "no such system", column="system")
         return None
-    codes = {name: dict(lines) for name, lines in system.codes.items()}
-    for name, lines in sorted(content.overrides.codes.items()):
-        place = f"overrides.codes.{name}"
-        if name not in codes:
-            mistakes.add(path, "overrides a code set that its system does not have", column=place)
-            continue
-        allowed = allowed_codes(system.columns, name, load_contract())
-        if allowed is not None and not set(lines.values()) <= allowed:
-            mistakes.add(path, "code is not in the column's code list", column=place)
-        codes[name] |= lines
+    codes = _codes(path, content, system, mistakes)
     system = replace(system, codes=codes, key_patterns=_key_patterns(path, content, system, mistakes))
     if content.legal_basis.service_period not in content.legal_basis.allowance.service_periods:
         mistakes.add(path, "the legal basis does not allow so fine a period", column="legal_basis.service_period")
@@ -140,6 +136,27 @@ def _read_clinic(path: Path, system_of: Callable[[str], System | None], mistakes
         legal_basis=content.legal_basis,
         fingerprint=fingerprint([system.fingerprint, sha256_file(path)]),
     )
+
+
+def _codes(path: Path, content: _ClinicFile, system: System, mistakes: Mistakes) -> dict[str, dict[str, str]]:
+    """Code sets of the clinic: the system's, with its own overrides."""
+    contract = load_contract()
+    codes = {name: dict(lines) for name, lines in system.codes.items()}
+    of_instruments = {m.codes for m in system.columns if m.target and m.target.code_list == INSTRUMENT_LIST}
+    for name, lines in sorted(content.overrides.codes.items()):
+        place = f"overrides.codes.{name}"
+        if name not in codes:
+            mistakes.add(path, "overrides a code set that its system does not have", column=place)
+            continue
+        allowed = allowed_codes(system.columns, name, contract)
+        if allowed is not None and not set(lines.values()) <= allowed:
+            mistakes.add(path, "code is not in the column's code list", column=place)
+        for source_code, code in sorted(lines.items()) if name in of_instruments else ():
+            wrong = mistaken_instrument([source_code], code, contract)
+            if wrong:
+                mistakes.add(path, wrong, column=place)
+        codes[name] |= lines
+    return codes
 
 
 def _key_patterns(path: Path, content: _ClinicFile, system: System, mistakes: Mistakes) -> dict[str, str]:
@@ -162,12 +179,15 @@ def _key_patterns(path: Path, content: _ClinicFile, system: System, mistakes: Mi
 
 
 def _keys_of_people(system: System) -> set[str]:
-    """Names under which ``key_patterns`` holds keys of people and their records: all but those of lookup tables."""
+    """Names under which ``key_patterns`` holds keys of people and their records.
+
+    That is all but those of lookup tables and of clinics: a network has few clinics, and their ids tell of nobody.
+    """
     contract = load_contract()
     found = set()
     for mapping in system.columns:
         target = mapping.target
-        if target is None or not target.is_key:
+        if target is None or not target.is_key or target.name in KEYS_OF_CLINICS:
             continue
         home, name = target.references or (target.table, target.name)
         if any(column.name == "patient_id" for column in contract.tables[home].columns):

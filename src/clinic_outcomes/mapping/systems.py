@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from clinic_outcomes.contract import Column, Contract, load_contract
 from clinic_outcomes.files import Signature, fingerprint_files, folder_signature
 from clinic_outcomes.mapping.fhir import FhirMapping, check_view_columns, read_fhir
+from clinic_outcomes.mapping.instruments import check_instruments
 from clinic_outcomes.mapping.key_patterns import check_new_codes, form_of
 from clinic_outcomes.mapping.lines import ColumnMapping, check_codes, check_complete, read_codes, read_columns
 from clinic_outcomes.mapping.reading import IDENTIFIER, Mistakes, read_yaml
@@ -209,6 +210,7 @@ def _read_system(folder: Path, contract: Contract, mistakes: Mistakes) -> System
         carried = [(m.line, name) for m in columns if m.table for name in m.source_columns]
         check_project(folder, head.sources, carried, mistakes)
     check_codes(folder / "codes.csv", columns, codes, contract, mistakes)
+    check_instruments(folder, columns, codes, head.sources, fhir.views if fhir else {}, contract, mistakes)
     places = (folder / "columns.csv", head_path)
     check_complete(*places, head.sources, head.key_patterns, columns, contract, mistakes)
     system = System(

@@ -12,7 +12,6 @@ import duckdb
 
 from clinic_outcomes import database, ledger
 from clinic_outcomes.contract import Contract
-from clinic_outcomes.database import quote_name
 from clinic_outcomes.instruments import chosen_thresholds, instrument_tables, load_instruments, recall_windows
 from clinic_outcomes.mapping import Clinic
 from clinic_outcomes.problems import ClinicOutcomesError
@@ -146,10 +145,8 @@ def _write_rows(
     rows: Sequence[tuple[object, ...]],
     target: Path,
 ) -> None:
-    definition = ", ".join(f"{quote_name(name)} {kind}" for name, kind in columns.items())
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE input ({definition})")
-    if rows:
-        connection.executemany(f"INSERT INTO input VALUES ({', '.join('?' for _ in columns)})", rows)
+    connection.execute("DROP TABLE IF EXISTS input")
+    database.fill_table(connection, "input", columns, rows)
     database.write_parquet(connection, "SELECT * FROM input ORDER BY ALL", target)
 
 

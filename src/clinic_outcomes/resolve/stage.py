@@ -13,6 +13,7 @@ from clinic_outcomes.contract import Table, load_contract
 from clinic_outcomes.database import quote_name, session, write_parquet
 from clinic_outcomes.files import atomic_folder, canonical_json, fingerprint, fingerprint_files, write_json
 from clinic_outcomes.harmonise import lake_rows
+from clinic_outcomes.instruments import reference_fingerprint
 from clinic_outcomes.mapping import load_clinic
 from clinic_outcomes.mapping.lines import RECORD_ACTION
 from clinic_outcomes.mapping.thresholds import load_thresholds
@@ -108,6 +109,7 @@ def _state_id(
         "gaps": [[gap.first, gap.last] for gap in gaps],
         "thresholds": dict(thresholds),
         "expectations": fingerprint_files(expectations, settings.expectations),
+        "instruments": reference_fingerprint(settings),
         "code": code_fingerprint(("resolve", "validate")),
     }
     return fingerprint([canonical_json(parts)])[:16]

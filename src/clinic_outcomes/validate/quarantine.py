@@ -14,21 +14,15 @@ import duckdb
 
 from clinic_outcomes.contract import Table, load_contract
 from clinic_outcomes.contract.loader import LINEAGE_COLUMNS
-from clinic_outcomes.database import quote_name, quote_text, write_parquet
+from clinic_outcomes.database import fill_table, quote_name, quote_text, write_parquet
+from clinic_outcomes.instruments import load_instruments, reference_tables
 from clinic_outcomes.problems import ClinicOutcomesError
 from clinic_outcomes.records import RuleCount
+from clinic_outcomes.settings import Settings
 from clinic_outcomes.validate.rules import Rule, rule_problem
 
 SCHEMAS = ("resolved", "accepted", "derived", "reference", "threshold", "quarantine", "notice")
 REFERENCES: Mapping[str, tuple[str, Mapping[str, str]]] = {
-    "instrument": (
-        "instruments.csv",
-        {"instrument": "VARCHAR", "items": "INTEGER", "item_minimum": "INTEGER", "item_maximum": "INTEGER"},
-    ),
-    "instrument_version": (
-        "instrument_versions.csv",
-        {"instrument": "VARCHAR", "instrument_version": "VARCHAR", "recall_window": "VARCHAR"},
-    ),
     "protocol_drug": ("protocol_drugs.csv", {"protocol": "VARCHAR", "drug": "VARCHAR", "route": "VARCHAR"}),
     "rxnorm_class": (
         "rxnorm_classes.csv",
@@ -36,7 +30,7 @@ REFERENCES: Mapping[str, tuple[str, Mapping[str, str]]] = {
     ),
     "grade_limit": ("grade_limits.csv", {"term": "VARCHAR", "highest_grade": "INTEGER", "source": "VARCHAR"}),
 }
-"""Tables of ``reference``: the file in ``expectations/`` and its columns."""
+"""Tables of ``reference`` beside those of the instruments: the file in ``expectations/`` and its columns."""
 NOT_OF_A_NOTICE = ("record_action", "unreadable_columns")
 # Sums of hashes do not depend on the order of the answers. Two sets of answers to one form may in theory share a sum.
 ANSWERS = """
@@ -49,10 +43,49 @@ SELECT
 FROM resolved.assessment_item
 GROUP BY assessment_id
 """
+# A total is that of all items. Where items are alternatives, or count by the highest of a domain, it takes longer to
+# find; so only for instruments that are scored by domains.
+TOTALS = """
+CREATE TABLE derived.totals AS
+WITH by_domain AS (
+    SELECT
+        s.assessment_id, s.instrument, i.domain,
+        max(r.item_value) AS highest,
+        count(DISTINCT coalesce(nullif(i.alternative, ''), i.item_number::VARCHAR)) AS asked
+    FROM resolved.assessment AS s
+    JOIN reference.instrument_item AS i ON i.instrument = s.instrument
+    JOIN resolved.assessment_item AS r ON r.assessment_id = s.assessment_id AND r.item_number = i.item_number
+    WHERE
+        r.item_value IS NOT NULL
+        AND s.instrument IN (SELECT instrument FROM reference.instrument WHERE scoring = 'domain_maximum')
+    GROUP BY s.assessment_id, s.instrument, i.domain
+),
+needed AS (
+    SELECT instrument, count(DISTINCT coalesce(nullif(alternative, ''), item_number::VARCHAR)) AS asked
+    FROM reference.instrument_item
+    GROUP BY instrument
+),
+found AS (
+    SELECT a.assessment_id, a.points AS total
+    FROM derived.answers AS a
+    JOIN resolved.assessment AS s ON s.assessment_id = a.assessment_id
+    JOIN reference.instrument AS i ON i.instrument = s.instrument
+    WHERE i.scoring = 'sum' AND a.answered = i.items
+    UNION ALL
+    SELECT d.assessment_id, sum(d.highest)::BIGINT AS total
+    FROM by_domain AS d
+    JOIN needed AS n ON n.instrument = d.instrument
+    GROUP BY d.assessment_id, n.asked
+    HAVING sum(d.asked) = n.asked
+)
+SELECT assessment_id, min(total) AS total
+FROM found
+GROUP BY assessment_id
+"""
 
 
 def open_state(
-    connection: duckdb.DuckDBPyConnection, resolved: Path, expectations: Path, thresholds: Mapping[str, int]
+    connection: duckdb.DuckDBPyConnection, resolved: Path, settings: Settings, thresholds: Mapping[str, int]
 ) -> frozenset[str]:
     """Bring a resolved state and what rules refer to into the session; return the tables the clinic ever delivered.
 
@@ -64,8 +97,10 @@ def open_state(
         types = ", ".join(f"{quote_text(column)}: {quote_text(kind)}" for column, kind in columns.items())
         connection.execute(
             f"CREATE TABLE reference.{quote_name(name)} AS "
-            f"FROM read_csv({quote_text(expectations / file)}, header = true, columns = {{{types}}})"
+            f"FROM read_csv({quote_text(settings.expectations / file)}, header = true, columns = {{{types}}})"
         )
+    for name, table_of in reference_tables(load_instruments(settings)).items():
+        fill_table(connection, f"reference.{quote_name(name)}", *table_of)
     for name, value in thresholds.items():
         connection.execute(f"CREATE MACRO threshold.{quote_name(name)}() AS ({int(value)})")
     delivered = set()
@@ -80,6 +115,7 @@ def open_state(
         for schema in ("resolved", "accepted"):
             connection.execute(f"CREATE VIEW {schema}.{quote_name(table.name)} AS SELECT {columns_of} WHERE false")
     connection.execute(ANSWERS)
+    connection.execute(TOTALS)
     return frozenset(delivered)
 
 

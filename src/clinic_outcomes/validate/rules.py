@@ -8,7 +8,9 @@ that is true for the rows that break it (``rows``), with these names in reach:
 - ``resolved.<table>``: rows in force; ``accepted.<table>``: accepted rows, of tables validated earlier;
 - ``derived.answers``: one row an answered questionnaire: ``assessment_id``, ``answered`` (items with a value),
   ``points`` (their sum) and ``fingerprint`` (equal where all answers are);
-- ``reference.<name>``: the CSV files of ``expectations/``;
+- ``derived.totals``: ``assessment_id`` and the ``total`` that the answers give, where none of them is missing;
+- ``reference.<name>``: the CSV files of ``expectations/``, and ``instrument``, ``instrument_item`` and
+  ``instrument_version``, which come from ``instruments/``;
 - ``threshold.<name>()``: a threshold of ``expectations/thresholds.yml``, or what the clinic has instead.
 
 ``applies_to`` is a predicate over the rows that the rule speaks of, all rows with a value in each of ``columns``
@@ -40,7 +42,6 @@ from clinic_outcomes.problems import ClinicOutcomesError, Problem
 from clinic_outcomes.settings import Settings
 
 ACROSS_TABLES = "across_tables.yml"
-INSTRUMENTS = "instruments.csv"
 Severity = Literal["critical", "warning", "notice"]
 NOTICE = "notice"
 _ACCEPTED_TABLE = re.compile(r"\baccepted\.([a-z_]+)")

@@ -67,7 +67,7 @@ def _validate_state(clinic_id: str, folder: Path, settings: Settings) -> Validat
         closing(Expectations(connection)) as expectations,
     ):
         thresholds = {threshold.name: threshold.value for threshold in resolved.thresholds}
-        delivered = quarantine.open_state(connection, folder / "resolved", settings.expectations, thresholds)
+        delivered = quarantine.open_state(connection, folder / "resolved", settings, thresholds)
         for table in load_contract().tables.values():
             if table.name not in delivered:
                 continue
@@ -109,7 +109,7 @@ def _database(clinic_id: str, settings: Settings) -> Iterator[duckdb.DuckDBPyCon
     except duckdb.Error as error:
         problem = Problem(
             rule="state_unreadable",
-            message=f"the resolved state or the instruments could not be read ({type(error).__name__})",
+            message=f"the resolved state or a table of expectations/ could not be read ({type(error).__name__})",
             advice="Remove the state's folder and run again; it is derived from the lake.",
             clinic=clinic_id,
         )
