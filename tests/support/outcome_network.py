@@ -14,13 +14,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from clinic_outcomes.contract import load_contract
 from clinic_outcomes.database import quote_text, session
 from clinic_outcomes.mapping import load_clinics
 from clinic_outcomes.model import model
 from clinic_outcomes.settings import PROJECT_ROOT, Settings
-from clinic_outcomes.synthetic.columns import key_space
 from clinic_outcomes.synthetic.deliveries import PERIODS, Plant, make_exports
+from clinic_outcomes.synthetic.network import draw_network
 from clinic_outcomes.synthetic.programme import load_population, load_programme
 from clinic_outcomes.synthetic.shaping import shape
 from clinic_outcomes.synthetic.truth import write_tables
@@ -31,6 +30,8 @@ CLINICS = ("alder_point", "harbor_light", "lakeshore_desert", "lakeshore_north",
 """One clinic of each system and a second one of the system that sells its sites and closes one."""
 PEOPLE_A_CLINIC = 850
 SEED = 20
+SEEN_BEFORE = 0.03
+"""Share of those referred whom another of these clinics had seen before."""
 
 
 @pytest.fixture(scope="session")
@@ -62,16 +63,16 @@ def write_network(folder: Path, people_a_clinic: int = PEOPLE_A_CLINIC, seed: in
         shutil.copy(PROJECT_ROOT / "clinics" / f"{clinic_id}.yml", settings.clinics)
     streams = [np.random.Generator(np.random.PCG64(s)) for s in np.random.SeedSequence(seed).spawn(len(CLINICS) + 1)]
     clinics = load_clinics(settings)
-    token = load_contract().tables["patient"].column("network_token")
-    shared = key_space(clinics[CLINICS[0]].system, token).draw(streams[-1], 1 + people_a_clinic // 10)
+    systems = [clinics[clinic_id].system for clinic_id in CLINICS]
+    numbers = list(range(1, len(CLINICS) + 1))
+    places = draw_network(streams[-1], systems, numbers, [people_a_clinic] * len(CLINICS), SEEN_BEFORE)
     with session(settings) as connection:
-        for stream, clinic_id in zip(streams, CLINICS, strict=False):
-            system = clinics[clinic_id].system
+        for stream, clinic_id, system, place in zip(streams, CLINICS, systems, places, strict=False):
             programme, population = load_programme(system.folder), load_population()
             assert programme is not None
             last_day = PERIODS[-1].last_day
             world = draw_world(
-                stream, system, programme, population, people_a_clinic, last_day, shared, clinic_id=clinic_id
+                stream, system, programme, population, people_a_clinic, last_day, place, clinic_id=clinic_id
             )
             shape(world, system)
             nothing = Plant(defects=False, corrections=False, refused_delivery=False)

@@ -218,7 +218,7 @@ def test_planted_defects_are_there_as_counted(world: World) -> None:
         assert planted["item_out_of_range"] >= 1
         forms = {row["questionnaire_ref"]: row["form"] for row in world.read(clinic, "000001-full", "questionnaires")}
         answers = world.read(clinic, "000001-full", "answers")
-        highest = {"PCL-5": 4, "PHQ-9": 3, "GAD-7": 3}
+        highest = {"PCL-5": 4, "PHQ-9": 3, "GAD-7": 3, "C-SSRS": 1, "CADSS-6": 4}
         known = [row for row in answers if row["questionnaire_ref"] in forms]
         too_high = [r for r in known if r["answer"] and int(r["answer"]) > highest[forms[r["questionnaire_ref"]]]]
         events = world.read(clinic, "000001-full", "adverse_events")
@@ -263,7 +263,8 @@ def test_timing_and_ranges_hold(clean: World) -> None:
         "serious without criterion": "SELECT * FROM {adverse_event} "
         "WHERE (serious = 'yes') <> (seriousness_criteria IS NOT NULL)",
         "answers out of range": "SELECT * FROM {assessment_item} JOIN {assessment} USING (assessment_id) "
-        "WHERE item_value NOT BETWEEN 0 AND CASE instrument WHEN 'pcl_5' THEN 4 ELSE 3 END",
+        "WHERE item_value NOT BETWEEN 0 AND CASE WHEN instrument IN ('pcl_5', 'cadss_6') THEN 4 "
+        "WHEN instrument = 'c_ssrs_screener' THEN 1 ELSE 3 END",
         "event of no session": "SELECT * FROM {adverse_event} ANTI JOIN {session} USING (session_id) "
         "WHERE session_id IS NOT NULL",
         "event after the end of observation": "SELECT * FROM {adverse_event} JOIN {patient} USING (patient_id) "
@@ -279,15 +280,20 @@ def test_timing_and_ranges_hold(clean: World) -> None:
     assert {rule: len(clean.query(sql)) for rule, sql in broken.items()} == dict.fromkeys(broken, 0)
 
 
-def test_escalations_follow_from_item_9(clean: World) -> None:
-    positive = """
-        SELECT assessment_id FROM {assessment_item} JOIN {assessment} USING (assessment_id)
-        WHERE instrument = 'phq_9' AND item_number = 9 AND item_value > 1
-    """
-    wanted = {row[0] for clinic in CEDARLINE for row in clean.query(positive, clinic)}
-    found = {row[0] for clinic in CEDARLINE for row in clean.query("SELECT assessment_id FROM {escalation}", clinic)}
-    assert found == wanted
-    assert len(found) > 10
+@pytest.mark.parametrize(
+    ("trigger", "positive", "at_least"),
+    [
+        ("phq_9_item_9", "instrument = 'phq_9' AND item_number = 9 AND item_value > 1", 10),
+        ("c_ssrs_screener", "instrument = 'c_ssrs_screener' AND item_number IN (4, 5, 7) AND item_value = 1", 1),
+    ],
+)
+def test_escalations_follow_from_answers(clean: World, trigger: str, positive: str, at_least: int) -> None:
+    answers = "SELECT DISTINCT assessment_id FROM {assessment_item} JOIN {assessment} USING (assessment_id) WHERE "
+    wanted = [row for clinic in CEDARLINE for row in clean.query(answers + positive, clinic)]
+    escalated = f"SELECT assessment_id FROM {{escalation}} WHERE escalation_trigger = '{trigger}'"
+    found = [row for clinic in CEDARLINE for row in clean.query(escalated, clinic)]
+    assert sorted(map(str, found)) == sorted(map(str, wanted))
+    assert len(found) >= at_least
 
 
 def in_force(world: World, clinic: str, source: str, key: tuple[str, ...]) -> dict[tuple[str, ...], Row]:
@@ -359,6 +365,11 @@ def recount_pcl_5(world: World, clinic: str, first: dict[str, int]) -> None:
     assert truth["pcl_5_paired_patients"] == len(pairs) > 10
     assert truth["pcl_5_paired_baseline_points"] == sum(baseline[patient][1] for patient in pairs)
     assert truth["pcl_5_paired_last_points"] == sum(last[patient][1] for patient in pairs)
+    # Everybody is treated under one protocol, and here there is only one.
+    names = ("baseline_patients", "paired_patients", "paired_baseline_points", "paired_last_points")
+    assert truth["pcl_5_by_protocol"] == {
+        "iv_ketamine": {"treated": len(first)} | {name: truth[f"pcl_5_{name}"] for name in names}
+    }
 
 
 def test_account_adds_up_to_the_files_and_the_true_tables(world: World) -> None:
@@ -387,7 +398,11 @@ def test_scores_are_realistic(world: World) -> None:
     assert 45 < baseline < 55
     assert 9 < baseline - last < 22
     assert 0.38 < sums["treated"] / sums["referred"] < 0.54
-    (blank,) = world.query("SELECT avg((item_value IS NULL)::INTEGER) FROM {assessment_item}")
+    # Items that are not asked for after what was answered before are no missing answers.
+    (blank,) = world.query(
+        "SELECT avg((item_value IS NULL)::INTEGER) FROM {assessment_item} JOIN {assessment} USING (assessment_id) "
+        "WHERE instrument <> 'c_ssrs_screener'"
+    )
     assert 0.007 < float(str(blank[0])) < 0.025
 
 

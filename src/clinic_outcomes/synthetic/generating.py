@@ -5,7 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import shutil
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,6 @@ from pathlib import Path
 import duckdb
 import numpy as np
 
-from clinic_outcomes.contract import load_contract
 from clinic_outcomes.database import session
 from clinic_outcomes.files import write_json
 from clinic_outcomes.mapping import Clinic, load_clinics
@@ -21,9 +20,9 @@ from clinic_outcomes.problems import ClinicOutcomesError
 from clinic_outcomes.receive.manifest import MANIFEST_NAME, Manifest, read_manifest
 from clinic_outcomes.records import Record
 from clinic_outcomes.settings import Settings
-from clinic_outcomes.synthetic.columns import Keys, key_space
 from clinic_outcomes.synthetic.deliveries import PERIODS, Exports, Plant, make_exports
 from clinic_outcomes.synthetic.identified import Identities, identities
+from clinic_outcomes.synthetic.network import Place, draw_network
 from clinic_outcomes.synthetic.programme import Population, Programme, load_population, load_programme
 from clinic_outcomes.synthetic.shaping import shape
 from clinic_outcomes.synthetic.truth import count_truth, write_tables
@@ -80,11 +79,14 @@ def generate(
     systems would export, with names, numbers and calendar dates: what ``prepare`` starts from.
     """
     plant, truth = plant or Plant(), truth or out.parent / "truth"
-    chosen, skipped, programmes = _choose(settings, clinics, report or _silent)
+    known = load_clinics(settings)
+    chosen, skipped, programmes = _choose(known, settings, clinics, report or _silent)
     shares = _shares(patients, len(chosen))
-    # One stream a clinic, and one for tokens of people who are seen in two clinics.
+    # One stream a clinic, and one for people who are seen in two clinics.
     streams = [np.random.Generator(np.random.PCG64(s)) for s in np.random.SeedSequence(seed).spawn(len(chosen) + 1)]
-    shared_tokens = _shared_tokens(streams[-1], chosen, patients)
+    numbers = [1 + list(known).index(clinic.clinic_id) for clinic in chosen]
+    seen_before = load_population().seen_in_two_clinics_share
+    places = draw_network(streams[-1], [clinic.system for clinic in chosen], numbers, shares, seen_before)
     refused = next((clinic for clinic in chosen if clinic.format == "csv"), chosen[0])
     jobs = [
         _Job(
@@ -94,7 +96,7 @@ def generate(
             has_delta=[c.system.name for c in chosen[:place]].count(clinic.system.name) % 2 == 0,
             is_refused=clinic is refused,
             patients=shares[place],
-            shared_tokens=shared_tokens,
+            place=places[place],
             plant=plant,
             mistakes=1 + shares[place] // PATIENTS_A_DEFECT if patients >= FEWEST_PATIENTS_FOR_DEFECTS else 0,
             out=out / clinic.clinic_id,
@@ -123,7 +125,7 @@ class _Job:
     has_delta: bool
     is_refused: bool
     patients: int
-    shared_tokens: Keys
+    place: Place
     plant: Plant
     mistakes: int
     out: Path
@@ -156,9 +158,8 @@ def _silent(line: str) -> None:
 
 
 def _choose(
-    settings: Settings, wanted: Sequence[str] | None, report: Report
+    known: Mapping[str, Clinic], settings: Settings, wanted: Sequence[str] | None, report: Report
 ) -> tuple[list[Clinic], list[str], dict[str, Programme]]:
-    known = load_clinics(settings)
     unknown = sorted(set(wanted or ()) - set(known))
     if unknown:
         raise ClinicOutcomesError(f"no clinic {', '.join(unknown)}; known are {', '.join(known) or 'none'}")
@@ -193,13 +194,6 @@ def _shares(patients: int, clinics: int) -> list[int]:
     return shares
 
 
-def _shared_tokens(rng: np.random.Generator, clinics: Sequence[Clinic], patients: int) -> Keys:
-    """Tokens from which clinics take those of people seen elsewhere too."""
-    column = load_contract().tables["patient"].column("network_token")
-    smallest = min((key_space(clinic.system, column) for clinic in clinics), key=lambda space: space.size)
-    return smallest.draw(rng, 1 + patients // 50)
-
-
 def _exports(job: _Job) -> tuple[Exports, Identities]:
     """What the clinic exports, and who is in it."""
     population: Population = load_population()
@@ -211,7 +205,7 @@ def _exports(job: _Job) -> tuple[Exports, Identities]:
         population,
         job.patients,
         last_day,
-        job.shared_tokens,
+        job.place,
         job.clinic.clinic_id,
     )
     shape(world, system)

@@ -21,7 +21,7 @@ from clinic_outcomes.synthetic.columns import (
     take,
     where,
 )
-from clinic_outcomes.synthetic.programme import Population, Treatment
+from clinic_outcomes.synthetic.programme import MedicationChanges, Population, Treatment
 
 TOP_AGE = 90
 UNTREATED = 36_500
@@ -217,13 +217,37 @@ def _prior_treatments(rng: np.random.Generator, people: People, consulted: Indic
 
 
 def _medications(rng: np.random.Generator, people: People, consulted: Indices, population: Population) -> Rows:
+    """Medications taken when consulted, some of them stopped later, and those begun around the course."""
+    changes = population.medication_changes
     rows = _drawn_treatments(rng, consulted, population.medications, "medication", "medication_class")
     count = len(rows["_patient"])
     known_day = people.patient["_consulted_day"][rows["_patient"]]
-    stop_day = known_day + rng.integers(0, 90, count).astype(np.int32)
-    stopped = rng.random(count) < 0.15
-    return rows | {
+    treated = people.treated[rows["_patient"]]
+    around = people.first_session_due[rows["_patient"]] + _changed_after(rng, changes, count)
+    stop_day = np.where(treated, np.maximum(around, known_day), known_day + rng.integers(0, 90, count)).astype(np.int32)
+    stopped = rng.random(count) < changes.stopped
+    taken = rows | {
         "start_day": where(rng.random(count) < 0.85, -rng.integers(1, 1_500, count)),
         "stop_day": where(stopped, stop_day),
         "_from": np.where(stopped, stop_day, known_day).astype(np.int32),
     }
+    begun = _begun_medications(rng, people, population)
+    rows = stack([taken, begun])
+    return take(rows, np.argsort(rows["_patient"], kind="stable"))
+
+
+def _begun_medications(rng: np.random.Generator, people: People, population: Population) -> Rows:
+    changes = population.medication_changes
+    begun = {
+        name: population.medications[name].model_copy(update={"share": share})
+        for name, share in changes.started.items()
+    }
+    rows = _drawn_treatments(rng, np.flatnonzero(people.treated), begun, "medication", "medication_class")
+    count = len(rows["_patient"])
+    around = people.first_session_due[rows["_patient"]] + _changed_after(rng, changes, count)
+    start_day = np.maximum(around, people.patient["_consulted_day"][rows["_patient"]]).astype(np.int32)
+    return rows | {"start_day": start_day, "stop_day": np.full(count, MISSING, dtype=np.int32), "_from": start_day}
+
+
+def _changed_after(rng: np.random.Generator, changes: MedicationChanges, count: int) -> Integers:
+    return rng.integers(changes.days.minimum, changes.days.maximum, count, endpoint=True).astype(np.int32)

@@ -101,14 +101,26 @@ class Protocol(_Part):
     maintenance: Maintenance | None = None
 
 
+class Level(_Part):
+    """Where scores lie at a visit whatever came before, in points of the total before answers are cut to their range.
+
+    ``fade`` multiplies the mean at each further session.
+    """
+
+    mean: float
+    sd: float = Field(ge=0)
+    fade: float = 1.0
+
+
 class Visit(_Part):
     """When a questionnaire is filled in.
 
-    At intake; at sessions of the first course by number, some minutes from the session's start; or some days after
-    its last session. ``share`` of those due fill it in; at follow-up ``kept`` multiplies it at each further visit.
+    At intake; at sessions of the first course by number, some minutes from the session's start; some days after its
+    first session (``start``) or after its last (``follow_up``). ``share`` of those due fill it in; at follow-up
+    ``kept`` multiplies it at each further visit. ``level`` is for what a session itself brings on.
     """
 
-    at: Literal["intake", "session", "follow_up"]
+    at: Literal["intake", "session", "start", "follow_up"]
     sessions: tuple[int, ...] = ()
     days: tuple[int, ...] = ()
     minutes: Range | None = None
@@ -116,10 +128,23 @@ class Visit(_Part):
     kept: float = 1.0
     version: str
     recall: str
+    level: Level | None = None
+
+
+class Skip(_Part):
+    """Items that are left out where ``item`` was answered with ``value``."""
+
+    item: int
+    value: int
+    items: tuple[int, ...]
 
 
 class Questionnaire(_Part):
-    """A questionnaire: its form, who delivers what of it, and how scores lie and fall, in points of the total."""
+    """A questionnaire: its form, who delivers what of it, and how scores lie and fall, in points of the total.
+
+    ``trial_only`` ones are for courses in an arm of a trial. An answer to an item of ``danger_items`` above the value
+    there triggers an escalation.
+    """
 
     instrument: str
     delivered: Literal["items", "total"]
@@ -129,7 +154,9 @@ class Questionnaire(_Part):
     baseline_sd: float
     fall: float
     item_offsets: dict[int, float] = {}
-    danger_item: int | None = None
+    danger_items: dict[int, int] = {}
+    skips: tuple[Skip, ...] = ()
+    trial_only: bool = False
     visits: tuple[Visit, ...]
 
 
@@ -185,6 +212,17 @@ class Treatment(_Part):
     share: float
 
 
+class MedicationChanges(_Part):
+    """Of those treated, the share that begins each medication around the course, and of those on one that stop then.
+
+    Both happen within ``days`` of the first session.
+    """
+
+    started: dict[str, float]
+    stopped: float
+    days: Range
+
+
 class Responders(_Part):
     """A group of patients by how much a questionnaire falls, as a multiple of its mean fall."""
 
@@ -222,6 +260,7 @@ class Population(_Part):
     adequate: Weights
     earlier_outcomes: Weights
     medications: dict[str, Treatment]
+    medication_changes: MedicationChanges
     responders: tuple[Responders, ...]
     relapse_half_life_days: float
     missing_answers: MissingAnswers

@@ -31,6 +31,8 @@ from clinic_outcomes.synthetic.programme import Population, Programme, Questionn
 from clinic_outcomes.synthetic.treatment import MINUTE_UNITS, Treatment
 
 NOBODY = -1
+TRIGGERS = {"phq_9": "phq_9_item_9", "c_ssrs_screener": "c_ssrs_screener"}
+"""What an escalation after an answer is called, by questionnaire."""
 SHARED_SEVERITY = 0.75
 """Correlation of the severities that different questionnaires measure in one person."""
 USUAL_SESSIONS = 6
@@ -64,9 +66,12 @@ def draw_questionnaires(
 
 def _visits(rng: np.random.Generator, people: People, treatment: Treatment, programme: Programme) -> Rows:
     parts = []
+    in_trial = _in_trial(people, treatment, programme)
     for number, questionnaire in enumerate(programme.questionnaires):
         for visit in questionnaire.visits:
             due = _VISITS[visit.at](rng, visit, people, treatment)
+            if questionnaire.trial_only:
+                due = take(due, in_trial[due["_patient"]])
             rows = take(due, rng.random(len(due["_patient"])) < due.pop("_share"))
             count = len(rows["_patient"])
             for column, code in (
@@ -82,6 +87,14 @@ def _visits(rng: np.random.Generator, people: People, treatment: Treatment, prog
     return take(rows, np.lexsort((rows["_questionnaire"], minutes, rows["assessed_day"], rows["_patient"])))
 
 
+def _in_trial(people: People, treatment: Treatment, programme: Programme) -> Mask:
+    """Patients with a course in an arm of a trial."""
+    arms = np.array([item.trial_arm is not None for item in programme.protocols])
+    result = np.zeros(len(people.arrival), dtype=np.bool_)
+    result[treatment.course["_patient"][arms[treatment.course["_protocol"]]]] = True
+    return result
+
+
 def _due(patient: Indices, day: npt.ArrayLike, share: npt.ArrayLike) -> Rows:
     """Visits without course or session, before any treatment."""
     count = len(patient)
@@ -91,6 +104,8 @@ def _due(patient: Indices, day: npt.ArrayLike, share: npt.ArrayLike) -> Rows:
         "_session": np.full(count, NOBODY),
         "_sessions_before": np.zeros(count, dtype=np.float32),
         "_days_since_last": np.zeros(count, dtype=np.float32),
+        "_level": np.full(count, np.nan, dtype=np.float32),
+        "_level_sd": np.zeros(count, dtype=np.float32),
         "assessed_day": np.asarray(day, dtype=np.int32),
         "minutes_from_session_start": np.full(count, MISSING, dtype=np.int32),
         "_share": np.broadcast_to(np.asarray(share, dtype=np.float64), count),
@@ -121,12 +136,38 @@ def _at_sessions(rng: np.random.Generator, visit: Visit, people: People, treatme
         due["minutes_from_session_start"] = (minutes * MINUTE_UNITS).astype(np.int32)
         before = before + (minutes > 0)
     due["_sessions_before"] = _of_six(before, course["planned_sessions"][rows["_course"]])
+    if visit.level:
+        faded = visit.level.mean * visit.level.fade ** (rows["sequence_number"] - 1)
+        due["_level"] = faded.astype(np.float32)
+        due["_level_sd"] = np.full(len(chosen), visit.level.sd, dtype=np.float32)
     return due
 
 
 def _of_six(sessions: npt.ArrayLike, planned: npt.ArrayLike) -> Floats:
     share: Floats = (np.asarray(sessions) * USUAL_SESSIONS / np.asarray(planned)).astype(np.float32)
     return share
+
+
+def _at_start(rng: np.random.Generator, visit: Visit, people: People, treatment: Treatment) -> Rows:
+    """Some days after the first session, however many sessions there have been until then."""
+    first = np.flatnonzero(_is_first_course(treatment))
+    course, session = take(treatment.course, first), treatment.session
+    parts = []
+    for days in visit.days:
+        day = course["start_day"] + days + rng.integers(0, 3, len(first))
+        share = visit.share * np.where(course["_given"] == course["planned_sessions"], 1.0, 0.5)
+        due = _due(course["_patient"], day, share)
+        due_day = np.full(len(treatment.course["start_day"]), -1)
+        due_day[first] = day
+        earlier = session["session_day"] < due_day[session["_course"]]
+        given = np.bincount(session["_course"][earlier], minlength=len(due_day))[first]
+        last = np.zeros(len(due_day), dtype=np.int64)
+        np.maximum.at(last, session["_course"][earlier], session["session_day"][earlier])
+        due["_course"] = first
+        due["_sessions_before"] = _of_six(given, course["planned_sessions"])
+        due["_days_since_last"] = (day - last[first]).astype(np.float32)
+        parts.append(due)
+    return stack(parts)
 
 
 def _at_follow_up(rng: np.random.Generator, visit: Visit, people: People, treatment: Treatment) -> Rows:
@@ -146,7 +187,7 @@ def _at_follow_up(rng: np.random.Generator, visit: Visit, people: People, treatm
     return stack(parts)
 
 
-_VISITS = {"intake": _at_intake, "session": _at_sessions, "follow_up": _at_follow_up}
+_VISITS = {"intake": _at_intake, "session": _at_sessions, "start": _at_start, "follow_up": _at_follow_up}
 
 
 def _severity(
@@ -182,8 +223,10 @@ def _severity(
     mean = np.array([item.baseline_mean for item in forms])[number]
     sd = np.array([item.baseline_sd for item in forms])[number]
     fall = np.array([item.fall for item in forms])[number]
-    total: Floats = (mean + sd * z - fall * (response * benefit)[patient] * built_up * (1 - lost)).astype(np.float32)
-    return total
+    total = mean + sd * z - fall * (response * benefit)[patient] * built_up * (1 - lost)
+    level = assessment["_level"]
+    expected: Floats = np.where(np.isnan(level), total, level + assessment["_level_sd"] * z).astype(np.float32)
+    return expected
 
 
 def _answers(
@@ -209,6 +252,7 @@ def _answers(
     scatter *= highest[owner]
     scatter += (severity / items)[owner] + offset[item]
     value = np.clip(np.rint(scatter), 0, highest[owner]).astype(np.int32)
+    _leave_out(answered, value, forms, number)
     sums = np.add.reduceat(value, np.cumsum(items) - items) if count else np.zeros(0, dtype=np.int32)
     complete = np.bincount(owner, weights=answered == 1, minlength=count) == items
     rows: Rows = {
@@ -234,6 +278,22 @@ def _answered(
     return result
 
 
+def _leave_out(
+    answered: npt.NDArray[np.int8], value: Integers, forms: tuple[Questionnaire, ...], number: Indices
+) -> None:
+    """Blank the items that a questionnaire does not ask for after what was answered before."""
+    items = np.array([form.items for form in forms])[number]
+    start = np.cumsum(items) - items
+    for place, form in enumerate(forms):
+        own = start[number == place]
+        for skip in form.skips:
+            asked = own + skip.item - 1
+            skipped = own[(answered[asked] == 1) & (value[asked] == skip.value)]
+            for item in skip.items:
+                left_out = skipped + item - 1
+                answered[left_out] = np.minimum(answered[left_out], 0)
+
+
 def _item_effects(
     rng: np.random.Generator, people: People, forms: tuple[Questionnaire, ...]
 ) -> tuple[npt.NDArray[np.float32], Floats]:
@@ -250,21 +310,26 @@ def _item_effects(
 def _escalations(
     rng: np.random.Generator, programme: Programme, population: Population, assessment: Rows, item: Rows
 ) -> Rows:
-    """An escalation for every answer above 1 to an item that asks about suicide."""
-    danger = np.array([form.danger_item or 0 for form in programme.questionnaires])[assessment["_questionnaire"]]
-    positive = (item["item_number"] == danger[item["_assessment"]]) & (item["item_value"] > 1)
-    which = item["_assessment"][positive]
+    """An escalation for every questionnaire with an answer about suicide that is too high."""
+    forms = programme.questionnaires
+    number = assessment["_questionnaire"][item["_assessment"]]
+    positive = np.zeros(len(number), dtype=np.bool_)
+    for place, form in enumerate(forms):
+        for asks, value in form.danger_items.items():
+            positive |= (number == place) & (item["item_number"] == asks) & (item["item_value"] > value)
+    which = np.unique(item["_assessment"][positive])
     count = len(which)
     action = draw_codes(rng, "escalation", "escalation_action", population.escalation_actions, count)
     taken = action != code_positions("escalation", "escalation_action")["none"]
     status = code_positions("escalation", "escalation_status")
     still_open = ~taken | (rng.random(count) < 0.02)
-    trigger = code_positions("escalation", "escalation_trigger")["phq_9_item_9"]
+    triggers = code_positions("escalation", "escalation_trigger")
+    trigger = np.array([triggers[TRIGGERS.get(form.instrument, "other")] for form in forms], dtype=np.int32)
     day = assessment["assessed_day"][which]
     return {
         "_patient": assessment["_patient"][which],
         "_assessment": which,
-        "escalation_trigger": np.full(count, trigger, dtype=np.int32),
+        "escalation_trigger": trigger[assessment["_questionnaire"][which]],
         "escalation_day": day,
         "action_minutes": where(taken, np.rint(np.minimum(rng.lognormal(3.2, 1.0, count), 10_000)) * MINUTE_UNITS),
         "escalation_action": action,

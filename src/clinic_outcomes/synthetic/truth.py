@@ -78,8 +78,16 @@ def count_truth(connection: duckdb.DuckDBPyConnection, folder: Path) -> dict[str
     counts: dict[str, Any] = {}
     for query in (_PEOPLE, _SESSIONS, _PCL_5, _EVENTS):
         counts |= _row(connection, query)
+    counts["pcl_5_by_protocol"] = _by_protocol(connection)
     terms = connection.execute(_EVENT_TERMS).fetchall()
     return counts | {"treatment_emergent_events_by_term": {term: {"events": e, "patients": p} for term, e, p in terms}}
+
+
+def _by_protocol(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, int]]:
+    """Counts of PCL-5 scores by protocol. Nobody here is treated under two, so that they add up to those of all."""
+    cursor = connection.execute(_PCL_5_BY_PROTOCOL)
+    _, *names = [item[0] for item in cursor.description or []]
+    return {protocol: dict(zip(names, values, strict=True)) for protocol, *values in cursor.fetchall()}
 
 
 def _row(connection: duckdb.DuckDBPyConnection, query: str) -> dict[str, Any]:
@@ -114,7 +122,7 @@ SELECT
     (SELECT count(item_value) FROM assessment_item) AS answers
 FROM session
 """
-_PCL_5 = """
+_PCL_5_SCORES = """
 WITH first_session AS (
     SELECT patient_id, min(session_day) AS first_day FROM session GROUP BY patient_id
 ),
@@ -143,6 +151,9 @@ latest AS (
     SELECT patient_id, last(points ORDER BY assessed_day, minutes NULLS FIRST) AS points
     FROM scored WHERE assessed_day > first_day GROUP BY patient_id
 )
+"""
+_PCL_5 = f"""
+{_PCL_5_SCORES}
 SELECT
     count(baseline.points) AS pcl_5_baseline_patients,
     coalesce(sum(baseline.points), 0)::BIGINT AS pcl_5_all_baseline_points,
@@ -152,6 +163,21 @@ SELECT
     coalesce(sum(baseline.points) FILTER (latest.points IS NOT NULL), 0)::BIGINT AS pcl_5_paired_baseline_points,
     coalesce(sum(latest.points) FILTER (baseline.points IS NOT NULL), 0)::BIGINT AS pcl_5_paired_last_points
 FROM baseline FULL JOIN latest USING (patient_id)
+"""
+_PCL_5_BY_PROTOCOL = f"""
+{_PCL_5_SCORES}
+SELECT
+    protocol,
+    count(*) AS treated,
+    count(baseline.points) AS baseline_patients,
+    count(baseline.points + latest.points) AS paired_patients,
+    coalesce(sum(baseline.points) FILTER (latest.points IS NOT NULL), 0)::BIGINT AS paired_baseline_points,
+    coalesce(sum(latest.points) FILTER (baseline.points IS NOT NULL), 0)::BIGINT AS paired_last_points
+FROM (SELECT DISTINCT patient_id, protocol FROM session JOIN course USING (patient_id, course_id))
+LEFT JOIN baseline USING (patient_id)
+LEFT JOIN latest USING (patient_id)
+GROUP BY protocol
+ORDER BY protocol
 """
 _TREATMENT_EMERGENT = """
 FROM adverse_event

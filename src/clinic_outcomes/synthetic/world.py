@@ -23,6 +23,7 @@ from clinic_outcomes.synthetic.columns import (
     local_codes,
 )
 from clinic_outcomes.synthetic.events import draw_events
+from clinic_outcomes.synthetic.network import Place, set_tokens
 from clinic_outcomes.synthetic.people import draw_history, draw_people
 from clinic_outcomes.synthetic.programme import Population, Programme
 from clinic_outcomes.synthetic.questionnaires import draw_questionnaires
@@ -64,10 +65,13 @@ def draw_world(
     population: Population,
     count: int,
     last_day: int,
-    shared_tokens: Keys,
+    place: Place,
     clinic_id: str = "",
 ) -> World:
-    """Draw a clinic to which ``count`` people are referred up to ``last_day`` of its time, or until it closes."""
+    """Draw a clinic to which ``count`` people are referred up to ``last_day`` of its time, or until it closes.
+
+    ``place`` says whom it shares with the other clinics of the network.
+    """
     sold_on_day, closes_on_day = programme.ownership.sold_on_day, programme.ownership.closes_on_day.get(clinic_id)
     people = draw_people(rng, count, last_day if closes_on_day is None else min(last_day, closes_on_day), population)
     tables: dict[str, Rows] = {"patient": people.patient, "referral": people.referral}
@@ -84,7 +88,8 @@ def draw_world(
         tables[table]["_patient"] = np.arange(count)
     _set_first_days(tables)
     _set_service_periods(tables, people.arrival)
-    _draw_keys(rng, system, tables, shared_tokens, population)
+    set_tokens(rng, system, tables["patient"], tables["referral"], place)
+    _draw_keys(rng, system, tables)
     _set_trial_arms(tables["course"], system, programme)
     return World(tables, people.arrival, sold_on_day, closes_on_day)
 
@@ -156,9 +161,7 @@ def _set_service_periods(tables: dict[str, Rows], arrival: Integers) -> None:
             rows["service_period"] = (dates.astype("datetime64[Y]").astype(np.int32) + 1970).astype(np.int32)
 
 
-def _draw_keys(
-    rng: np.random.Generator, system: System, tables: dict[str, Rows], shared_tokens: Keys, population: Population
-) -> None:
+def _draw_keys(rng: np.random.Generator, system: System, tables: dict[str, Rows]) -> None:
     """A key of its own for every row, and the keys of the rows it belongs to."""
     contract = load_contract()
     for name, table in contract.tables.items():
@@ -166,11 +169,6 @@ def _draw_keys(
         if name in tables and own.references is None and own.name not in tables[name]:
             tables[name][own.name] = key_space(system, own).draw(rng, length(tables[name]))
     patients = tables["patient"]
-    tokens = key_space(system, contract.tables["patient"].column("network_token")).draw(rng, length(patients))
-    shared = rng.random(len(tokens)) < population.seen_in_two_clinics_share
-    places = np.flatnonzero(shared)[: len(shared_tokens)]
-    tokens[places] = rng.choice(shared_tokens, len(places), replace=False)
-    patients["network_token"] = tokens
     for name, key in _keys_of_patients(system):
         if name in tables:
             tables[name][key] = patients["patient_id"][tables[name]["_patient"]]
