@@ -15,6 +15,7 @@ from typing import Any
 
 import duckdb
 import pytest
+import yaml
 
 from clinic_outcomes.contract import LOCAL_CODES, load_contract
 from clinic_outcomes.contract.dbt_sources import render_dbt_sources
@@ -69,7 +70,7 @@ ALDER = {
         S5         | A3         | K4        | 20          | ketamine    | 45               | 30               | yes       | -
         S6         | A6         | K6        | 0           | ketamine    | -                | -                | unknown   | -
         """,
-    # Q2 is after the session of its day, Q5 lacks an answer, Q9 is no PCL-5, Q13 is above 80.
+    # Q1's total contradicts its items, Q2 is after the session of its day, Q5 lacks an answer, Q9 is no PCL-5, Q13 is above 80.
     "assessment": """
         assessment_id | patient_id | instrument | assessed_day | minutes_from_session_start | delivered_total
         Q1            | A1         | pcl_5      | 8            | -                          | 12
@@ -183,18 +184,21 @@ infusion_minutes_mean        | network   | ''           | ''                    
 recovery_minutes_mean        | alder     | ''           | ''                         | 135.5     | 5           | 27.1       | 3        | 1
 recovery_30_minutes_share    | alder     | ''           | ''                         | 3         | 5           | 0.6        | 3        | 1
 monitored_share              | alder     | ''           | ''                         | 3         | 4           | 0.75       | 3        | 1
-patients_with_pcl_5_baseline | alder     | ''           | ''                         | 3         | -           | 3          | 3        | 1
-patients_with_pcl_5_last     | alder     | ''           | ''                         | 3         | -           | 3          | 3        | 1
-patients_with_pcl_5_pair     | alder     | ''           | ''                         | 2         | -           | 2          | 2        | 1
-paired_share                 | alder     | ''           | ''                         | 2         | 4           | 0.5        | 4        | 1
-paired_share                 | network   | ''           | ''                         | 3         | 6           | 0.5        | 6        | 2
-pcl_5_baseline               | alder     | ''           | ''                         | 135       | 3           | 45         | 3        | 1
-pcl_5_last                   | alder     | ''           | ''                         | 83        | 3           | 27.666667  | 3        | 1
-pcl_5_change                 | alder     | ''           | ''                         | -35       | 2           | -17.5      | 2        | 1
-pcl_5_change                 | network   | ''           | ''                         | -45       | 3           | -15        | 3        | 2
-pcl_5_change                 | alder     | protocol     | sgb                        | -15       | 1           | -15        | 1        | 1
-pcl_5_change                 | alder     | protocol     | iv_ketamine                | -34       | 2           | -17        | 2        | 1
-paired_share                 | alder     | protocol     | iv_ketamine                | 2         | 4           | 0.5        | 4        | 1
+pcl_5_last_paired            | alder     | protocol     | iv_ketamine                | 2         | -           | 2          | 2        | 1
+pcl_5_last_paired_share      | alder     | protocol     | iv_ketamine                | 2         | 4           | 0.5        | 4        | 1
+pcl_5_last_paired_share      | network   | protocol     | iv_ketamine                | 3         | 5           | 0.6        | 5        | 2
+pcl_5_last_baseline          | alder     | protocol     | iv_ketamine                | 84        | 2           | 42         | 2        | 1
+pcl_5_last_score             | alder     | protocol     | iv_ketamine                | 50        | 2           | 25         | 2        | 1
+pcl_5_last_change            | alder     | protocol     | iv_ketamine                | -34       | 2           | -17        | 2        | 1
+pcl_5_last_change            | alder     | protocol     | sgb                        | -1        | 1           | -1         | 1        | 1
+pcl_5_last_change            | birch     | trial_arm    | active                     | -10       | 1           | -10        | 1        | 1
+pcl_5_last_change            | network   | protocol     | iv_ketamine                | -44       | 3           | -14.666667 | 3        | 2
+pcl_5_last_response_share    | network   | protocol     | iv_ketamine                | 2         | 3           | 0.666667   | 3        | 2
+pcl_5_course_end_change      | alder     | protocol     | iv_ketamine                | -14       | 1           | -14        | 1        | 1
+pcl_5_first_to_last_change   | alder     | ''           | ''                         | -35       | 2           | -17.5      | 2        | 1
+pcl_5_first_to_last_paired_share | alder | ''           | ''                         | 2         | 5           | 0.4        | 5        | 1
+phq_9_last_paired_share      | alder     | protocol     | iv_ketamine                | 0         | 4           | 0          | 4        | 1
+phq_9_last_change            | alder     | protocol     | iv_ketamine                | 0         | 0           | -          | 0        | 0
 adverse_events               | alder     | ''           | ''                         | 6         | -           | 6          | 4        | 1
 patients_with_any_event      | alder     | ''           | ''                         | 4         | -           | 4          | 4        | 1
 any_event_share              | alder     | ''           | ''                         | 4         | 4           | 1          | 4        | 1
@@ -263,7 +267,7 @@ def test_figures_are_those_counted_by_eye(settings: Settings, case: dict[str, st
 def test_what_a_clinic_does_not_deliver_is_absent(settings: Settings) -> None:
     of_cedar = {m for (m,) in rows(settings, "SELECT DISTINCT measure FROM {agg_figures} WHERE clinic_id = 'cedar'")}
     assert {"patients_treated", "sessions_given", "rows_delivered"} <= of_cedar
-    assert of_cedar.isdisjoint({"patients_referred", "paired_share", "adverse_events", "any_event_share"})
+    assert of_cedar.isdisjoint({"patients_referred", "pcl_5_last_paired_share", "adverse_events", "any_event_share"})
     tables = rows(
         settings, "SELECT category FROM {agg_figures} WHERE figure_id LIKE 'rows_delivered/cedar/table_name/%'"
     )
@@ -277,15 +281,16 @@ def test_what_a_clinic_does_not_deliver_is_absent(settings: Settings) -> None:
 def test_totals_and_why_there_is_none(settings: Settings) -> None:
     query = """
         SELECT assessment_key, total_score, score_status FROM {fct_assessments}
-        WHERE assessment_key IN ('alder/Q1', 'alder/Q5', 'alder/Q6', 'alder/Q13', 'alder/Q14', 'alder/Q15')
+        WHERE assessment_key IN ('alder/Q1', 'alder/Q4', 'alder/Q5', 'alder/Q6', 'alder/Q13', 'alder/Q14', 'alder/Q15')
         ORDER BY length(assessment_key), assessment_key
         """
     assert rows(settings, query) == [
-        ("alder/Q1", 60, "from_items"),
+        ("alder/Q1", None, "contradicted"),
+        ("alder/Q4", 20, "from_items"),
         ("alder/Q5", None, "missing_item"),
         ("alder/Q6", 50, "delivered_total"),
         ("alder/Q13", None, "total_out_of_range"),
-        ("alder/Q14", None, "no_scoring_rule"),
+        ("alder/Q14", 0, "from_items"),
         ("alder/Q15", None, "no_score"),
     ]
 
@@ -344,7 +349,7 @@ def test_same_states_same_bytes(settings: Settings, tmp_path: Path) -> None:
     assert first is not None
     assert second is not None
     names = sorted(path.relative_to(first) for path in first.rglob("*") if path.is_file())
-    assert len(names) == 12
+    assert len(names) == 1 + len(list((DBT_PROJECT / "models/marts").rglob("*.sql")))  # model.json beside them
     assert names == sorted(path.relative_to(second) for path in second.rglob("*") if path.is_file())
     assert [name for name in names if sha256_file(first / name) != sha256_file(second / name)] == []
 
@@ -426,4 +431,8 @@ def test_unit_tests_of_the_models_pass(tmp_path: Path) -> None:
     )
     assert run.returncode == 0, run.stdout[-3000:]
     assert run.stdout.count("PASS ") > 50
-    assert len(re.findall(r"PASS .*::", run.stdout)) == 7, run.stdout[-6000:]
+    written = sum(
+        len((yaml.safe_load(path.read_text()) or {}).get("unit_tests", ()))
+        for path in DBT_PROJECT.rglob("models/**/*.yml")
+    )
+    assert len(re.findall(r"PASS .*::", run.stdout)) == written, run.stdout[-6000:]
