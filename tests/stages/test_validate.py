@@ -91,7 +91,7 @@ QUARANTINED = {
         ("a-2/1", ["assessment_id_accepted"]),
         ("a-4/2", ["item_value_in_instrument"]),
         ("a-4/3", ["patient_matches_assessment"]),
-        ("a-4/8", ["item_number_in_instrument", "item_value_in_instrument"]),
+        ("a-4/8", ["item_number_in_instrument"]),
         ("a-9/1", ["assessment_id_known", "patient_id_known"]),
     ],
 }

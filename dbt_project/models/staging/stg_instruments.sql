@@ -15,6 +15,7 @@ renamed as (
         title,
         scoring,
         items,
+        last_item,
         total_minimum,
         total_maximum,
         has_total,

@@ -69,7 +69,7 @@ class ItemRange(_Entry):
     """Items ``first`` to ``last`` (one where it is not given), which are alike.
 
     ``domain`` names items that count once, by the highest of them; ``alternative`` items of which people answer one
-    and leave the others blank.
+    and leave the others blank. An item that is not ``scored`` is a question beside the total.
     """
 
     first: int = Field(ge=1, le=100)
@@ -80,6 +80,7 @@ class ItemRange(_Entry):
     domain: str | None = Field(default=None, pattern=NAME)
     alternative: str | None = Field(default=None, pattern=NAME)
     asked_if: AskedIf | None = None
+    scored: bool = True
 
     @property
     def numbers(self) -> range:
@@ -228,6 +229,11 @@ class InstrumentFile(_Entry):
         """Numbers of all items, in the order of the file."""
         return [number for part in self.items for number in part.numbers]
 
+    @property
+    def scored_items(self) -> tuple[ItemRange, ...]:
+        """Items that make the total; none where there is none that is made of items."""
+        return tuple(part for part in self.items if part.scored and self.scoring.method != "none")
+
 
 def mistakes_in(file: InstrumentFile) -> Iterable[tuple[str, str]]:
     """Field and message of everything in a file that contradicts the rest of it."""
@@ -253,7 +259,8 @@ def _items(file: InstrumentFile) -> Iterable[tuple[str, str]]:
     listed += [code.item for code in file.loinc if code.item is not None]
     for number in sorted(set(listed) - set(numbers)):
         yield "items", f"there is no item {number}, of which loinc or risk_levels speaks"
-    if file.scoring.most_missing_items >= max(1, len(numbers)):
+    scored = sum(len(part.numbers) for part in file.scored_items)
+    if file.scoring.most_missing_items >= max(1, scored):
         yield "scoring.most_missing_items", "a total is not made of no item"
 
 
@@ -274,7 +281,7 @@ def _total(file: InstrumentFile) -> Iterable[tuple[str, str]]:
 def _domains(file: InstrumentFile) -> Mapping[str, tuple[int, int]]:
     """Least and largest value of each domain; where items are summed, each is its own."""
     found: dict[str, tuple[int, int]] = {}
-    for part in file.items:
+    for part in file.scored_items:
         for number in part.numbers:
             by_domain = file.scoring.method == "domain_maximum" and part.domain
             domain = part.domain if by_domain and part.domain else str(number)
@@ -315,6 +322,10 @@ def _thresholds(file: InstrumentFile) -> Iterable[tuple[str, str]]:
     for (quantity, name), count in Counter((t.quantity, t.set) for t in file.threshold_sets).items():
         if count > 1:
             yield f"threshold_sets.{name}", f"the set gives {quantity} twice"
+    total = file.scoring.total
+    for t in file.threshold_sets:
+        if t.unit == "point" and (total is None or t.value > total.maximum):
+            yield f"threshold_sets.{t.set}", f"{t.quantity} is above the largest total"
     for quantity, name in file.use.items():
         if not any(t.quantity == quantity and t.set == name for t in file.threshold_sets):
             yield f"use.{quantity}", f"there is no set {name} with this quantity"

@@ -43,40 +43,41 @@ SELECT
 FROM resolved.assessment_item
 GROUP BY assessment_id
 """
-# A total is that of all items. Where items are alternatives, or count by the highest of a domain, it takes longer to
-# find; so only for instruments that are scored by domains.
+# The total that the answers give where none is missing. Most instruments are the sum of all their answers; it takes
+# longer where some are not scored, are alternatives, or count by the highest of their domain.
 TOTALS = """
 CREATE TABLE derived.totals AS
-WITH by_domain AS (
-    SELECT
-        s.assessment_id, s.instrument, i.domain,
-        max(r.item_value) AS highest,
-        count(DISTINCT coalesce(nullif(i.alternative, ''), i.item_number::VARCHAR)) AS asked
-    FROM resolved.assessment AS s
-    JOIN reference.instrument_item AS i ON i.instrument = s.instrument
-    JOIN resolved.assessment_item AS r ON r.assessment_id = s.assessment_id AND r.item_number = i.item_number
-    WHERE
-        r.item_value IS NOT NULL
-        AND s.instrument IN (SELECT instrument FROM reference.instrument WHERE scoring = 'domain_maximum')
-    GROUP BY s.assessment_id, s.instrument, i.domain
+WITH question AS (
+    SELECT *, coalesce(nullif(alternative, ''), item_number::VARCHAR) AS question
+    FROM reference.instrument_item
+    WHERE is_scored AND instrument IN (
+        SELECT instrument FROM reference.instrument WHERE scoring = 'domain_maximum' OR last_item > items)
 ),
 needed AS (
-    SELECT instrument, count(DISTINCT coalesce(nullif(alternative, ''), item_number::VARCHAR)) AS asked
-    FROM reference.instrument_item
+    SELECT instrument, count(DISTINCT question) AS questions
+    FROM question
     GROUP BY instrument
+),
+by_domain AS (
+    SELECT s.assessment_id, q.instrument, max(r.item_value) AS highest, count(DISTINCT q.question) AS questions
+    FROM resolved.assessment AS s
+    JOIN question AS q ON q.instrument = s.instrument
+    JOIN resolved.assessment_item AS r ON r.assessment_id = s.assessment_id AND r.item_number = q.item_number
+    WHERE r.item_value IS NOT NULL
+    GROUP BY s.assessment_id, q.instrument, q.domain
 ),
 found AS (
     SELECT a.assessment_id, a.points AS total
     FROM derived.answers AS a
     JOIN resolved.assessment AS s ON s.assessment_id = a.assessment_id
     JOIN reference.instrument AS i ON i.instrument = s.instrument
-    WHERE i.scoring = 'sum' AND a.answered = i.items
+    WHERE i.scoring = 'sum' AND i.last_item = i.items AND a.answered = i.items
     UNION ALL
     SELECT d.assessment_id, sum(d.highest)::BIGINT AS total
     FROM by_domain AS d
     JOIN needed AS n ON n.instrument = d.instrument
-    GROUP BY d.assessment_id, n.asked
-    HAVING sum(d.asked) = n.asked
+    GROUP BY d.assessment_id, n.instrument, n.questions
+    HAVING sum(d.questions) = n.questions
 )
 SELECT assessment_id, min(total) AS total
 FROM found
