@@ -16,7 +16,7 @@ from math import sqrt
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import special  # type: ignore[import-untyped]
+from scipy import special
 
 from clinic_outcomes.statistics.quantiles import normal_quantile
 

@@ -5,7 +5,7 @@ Each takes plain numbers and gives ``nan`` outside its domain, as scipy does.
 
 from __future__ import annotations
 
-from scipy import special  # type: ignore[import-untyped]
+from scipy import special
 
 
 def normal_quantile(probability: float) -> float:
