@@ -4,3 +4,9 @@
         {{ template }}, '{instrument}', instrument_label
     ), '{time_point}', time_point_label), '{in_text}', label_in_text), '{value}', coalesce(threshold_text, ''))
 {%- endmacro %}
+
+
+{#- Words with the places of dbt's variables filled in: the target of first contact. -#}
+{% macro with_settings(words) -%}
+    replace({{ words }}, '{contact_target_days}', '{{ var("contact_target_days") }}')
+{%- endmacro %}

@@ -14,6 +14,7 @@ select
     -- steps
     contacted_day is not null as is_contacted,
     consulted_day is not null as is_consulted,
+    decided_day is not null or candidacy is not null as is_decided,
     coalesce(candidacy = 'candidate', false) as is_candidate,
 
     -- time

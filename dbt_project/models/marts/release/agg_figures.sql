@@ -1,6 +1,6 @@
 with figures as (
 
-    {%- for section in ['referral', 'treatment', 'outcome', 'comparison', 'safety', 'quality'] %}
+    {%- for section in ['referral', 'flows', 'owners', 'treatment', 'outcome', 'comparison', 'safety', 'quality'] %}
     select * from {{ ref('int_figures_' ~ section) }}
     {%- if not loop.last %}
     union all
