@@ -27,6 +27,28 @@ with written as (
 
 ),
 
+time_points as (
+
+    select
+        time_point,
+        sort_order,
+        label,
+        label_in_text,
+        needs_same_day_recall,
+        false as is_of_life_table
+    from {{ ref('time_points') }}
+    union all
+    select
+        time_point,
+        sort_order,
+        label,
+        label_in_text,
+        false as needs_same_day_recall,
+        true as is_of_life_table
+    from {{ ref('life_table_weeks') }}
+
+),
+
 instruments as (
 
     select * from {{ ref('stg_instruments') }}
@@ -52,21 +74,26 @@ combined as (
         time_points.label as time_point_label,
         time_points.label_in_text,
         time_points.sort_order as time_point_order,
+        time_points.is_of_life_table,
         thresholds.threshold_set,
         thresholds.citation,
         cast(cast(thresholds.value as double) as varchar) as threshold_text
     from {{ ref('outcome_quantities') }} as quantities
     cross join instruments
-    cross join {{ ref('time_points') }} as time_points
+    cross join time_points
     left join thresholds
         on instruments.instrument = thresholds.instrument and quantities.threshold_quantity = thresholds.quantity
     where
         (quantities.threshold_quantity is null or thresholds.threshold_set is not null)
+        and (quantities.given = 'life_table') = time_points.is_of_life_table
         and (
-            quantities.given = 'always'
-            or (quantities.given = 'course' and time_points.time_point in ('course_end', 'last', 'first_to_last'))
+            quantities.given in ('always', 'life_table')
+            or (
+                quantities.given in ('course', 'course_or_within_hours')
+                and time_points.time_point in ('course_end', 'last', 'first_to_last')
+            )
             or (quantities.given = 'completer' and time_points.time_point in ('course_end', 'last'))
-            or (quantities.given = 'within_hours' and time_points.needs_same_day_recall)
+            or (quantities.given in ('within_hours', 'course_or_within_hours') and time_points.needs_same_day_recall)
         )
 
 ),
@@ -85,8 +112,11 @@ of_questionnaires as (
         instrument,
         time_point,
         quantity,
-        coalesce(instrument || '_' || time_point || '_' || completeness_quantity, '')
-            as completeness_measure,
+        -- A life table begins with the responses at the end of the course.
+        coalesce(
+            instrument || '_' || case when is_of_life_table then 'course_end' else time_point end
+            || '_' || completeness_quantity, ''
+        ) as completeness_measure,
         coalesce({{ filled_in('numerator_definition') }}, '') as numerator_definition,
         coalesce({{ filled_in('denominator_definition') }}, '') as denominator_definition,
         time_point_label as time_window,

@@ -8,7 +8,7 @@ select
     strata.dimension,
     strata.category,
     courses.is_completed,
-    outcomes.has_unassessable_score and not outcomes.is_paired as is_not_assessable
+    outcomes.has_unassessable_score and outcomes.score_total is null as is_not_assessable
 from {{ ref('fct_outcomes') }} as outcomes
 inner join {{ ref('int_strata') }} as strata on outcomes.course_key = strata.course_key
 inner join {{ ref('fct_index_courses') }} as courses on outcomes.course_key = courses.course_key

@@ -1,6 +1,11 @@
+{%- set sections = [
+    'referral', 'flows', 'owners', 'treatment', 'outcome', 'durability', 'completeness', 'comparison',
+    'safety', 'quality',
+] -%}
+
 with figures as (
 
-    {%- for section in ['referral', 'flows', 'owners', 'treatment', 'outcome', 'comparison', 'safety', 'quality'] %}
+    {%- for section in sections %}
     select * from {{ ref('int_figures_' ~ section) }}
     {%- if not loop.last %}
     union all
