@@ -21,6 +21,7 @@ COPY src src
 COPY dags dags
 COPY dbt_project dbt_project
 COPY expectations expectations
+COPY instruments instruments
 COPY systems systems
 COPY clinics clinics
 RUN uv sync --frozen --no-dev --extra compose --no-cache \
