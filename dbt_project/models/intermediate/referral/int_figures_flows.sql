@@ -1,5 +1,5 @@
 {#- Measure of the network alone, and the people it counts. -#}
-{%- set of_people = [['people_seen_in_two_clinics', 'true', 2], ['people_treated_by_token', 'is_treated', 1]] %}
+{%- set of_people = [['people_seen_in_two_clinics', 'true', 2], ['people_treated_by_token', 'people.is_treated', 1]] %}
 
 -- People over all clinics, each once however many clinics know them; and whom clinics of the network sent each other.
 with people as (
@@ -38,9 +38,9 @@ referrals as (
         count(*) over (partition by person_key) as clinics
     from (
         select distinct
-            person_key,
-            clinic_id,
-            has_token
+            people.person_key,
+            people.clinic_id,
+            people.has_token
         from people
         where
             {{ counted }}

@@ -126,22 +126,21 @@ deviations as (
     {%- for name in days %}
     select
         '{{ name }}_sd' as measure,
-        case when grouping(clinic_id) = 1 then 'network' else clinic_id end as clinic_id,
-        dimension,
-        category,
-        sum(has_{{ name }}) as known,
+        case when grouping(sources.clinic_id) = 1 then 'network' else sources.clinic_id end as clinic_id,
+        sources.dimension,
+        sources.category,
+        sum(sources.has_{{ name }}) as known,
         {{ sample_sd(
-            'sum(has_' ~ name ~ ')', 'coalesce(sum(' ~ name ~ '), 0)',
-            'coalesce(sum(cast(' ~ name ~ ' as bigint) * ' ~ name ~ '), 0)'
+            'sum(sources.has_' ~ name ~ ')', 'coalesce(sum(sources.' ~ name ~ '), 0)',
+            'coalesce(sum(cast(sources.' ~ name ~ ' as bigint) * sources.' ~ name ~ '), 0)'
         ) }} as sd,
-        count(distinct case when has_{{ name }} = 1 then clinic_id end) as clinics
+        count(distinct case when sources.has_{{ name }} = 1 then sources.clinic_id end) as clinics
     from sources
-    where
-        sources.clinic_id in (
-            select delivering.clinic_id from {{ ref('int_measure_clinics') }} as delivering
-            where delivering.measure = '{{ name }}_sd'
-        )
-    group by {{ grouping_sets([['clinic_id', 'dimension', 'category'], ['dimension', 'category']]) }}
+    inner join {{ ref('int_measure_clinics') }} as delivering
+        on sources.clinic_id = delivering.clinic_id and delivering.measure = '{{ name }}_sd'
+    group by {{ grouping_sets([
+        ['sources.clinic_id', 'sources.dimension', 'sources.category'], ['sources.dimension', 'sources.category'],
+    ]) }}
     {%- if not loop.last %}
     union all
     {%- endif %}
