@@ -16,11 +16,17 @@ class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Completeness(_Part):
-    """The measure that says of how many a section's figures are known, and below what percent to say so."""
+class FigureName(_Part):
+    """A measure, all together or of one category of a dimension; ``label`` where its own does not say so."""
 
     measure: str
-    warn_below_percent: int
+    dimension: str = ""
+    category: str = ""
+    label: str = ""
+
+    def figure_id(self, clinic_id: str) -> str:
+        """The figure's id for a clinic or the network."""
+        return "/".join((self.measure, clinic_id, self.dimension, self.category))
 
 
 class FunnelStep(_Part):
@@ -39,16 +45,63 @@ class OutlinedSection(_Part):
     table: str | None = None
     funnel: tuple[FunnelStep, ...] = ()
     funnel_share: str = ""
-    completeness: Completeness | None = None
 
 
 class OutlinedDimension(_Part):
-    """How the categories of a dimension are called and ordered: by ``size``, largest first, or as ``listed``."""
+    """How the categories of a dimension are called and ordered: by ``size``, largest first, or as ``listed``.
+
+    Listed are ``labels``, in their order, then the code list. With ``compared`` each category is compared with the
+    first: only for groups that share no people and were not made by what came of treatment.
+    """
 
     dimension: str
     title: str
     code_list: str | None = None
     order: str = "size"
+    labels: dict[str, str] = {}
+    compared: bool = False
+    note: str = ""
+
+
+class Column(_Part):
+    """A quantity of a questionnaire as a column or row, under a short name; ``threshold`` is what it is judged by.
+
+    ``to`` is a second quantity: the cell runs from the one to the other. ``interval`` says whether to draw intervals.
+    """
+
+    quantity: str
+    heading: str
+    threshold: str = ""
+    to: str = ""
+    interval: bool = True
+
+
+class Questionnaires(_Part):
+    """Tables of the section whose measures are of an instrument, time point and quantity."""
+
+    section: str
+    few_below_percent: int
+    first_protocol: str
+    scores: tuple[Column, ...]
+    judgements: tuple[Column, ...]
+    strata: tuple[Column, ...]
+    summary_time_points: tuple[str, ...]
+    sustained: dict[str, str] = {}
+    """Quantities of life tables with what is said of each."""
+    notes: dict[str, str]
+
+
+class Comparison(_Part):
+    """Clinics side by side: plain figures, funnel plots of shares, observed over expected, charts over releases."""
+
+    introduction: str
+    figures: tuple[FigureName, ...]
+    funnels: tuple[FigureName, ...]
+    funnel_note: str
+    observed_over_expected: str
+    observed_over_expected_note: str
+    over_releases: tuple[FigureName, ...]
+    over_releases_note: str
 
 
 class Outline(_Part):
@@ -58,12 +111,13 @@ class Outline(_Part):
     crisis_line: str
     draft_notice: str
     draft_reason: str
-    headline: tuple[str, ...]
-    comparison: tuple[str, ...]
+    headline: tuple[FigureName, ...]
     rows_kept_out: str
     column_names: dict[str, str] = {}
     """Short names of measures for column headings, beside a caption that says what the table is about."""
     sections: tuple[OutlinedSection, ...]
+    questionnaires: Questionnaires
+    comparison: Comparison
     dimensions: tuple[OutlinedDimension, ...]
 
 

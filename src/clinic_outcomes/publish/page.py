@@ -1,4 +1,4 @@
-"""The page of a report: one HTML file that needs nothing else."""
+"""The pages of a report: HTML files that need nothing else."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import functools
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from clinic_outcomes.contract import load_contract
-from clinic_outcomes.publish.outline import Outline
+from clinic_outcomes.publish.parts import Report
 from clinic_outcomes.publish.released import Released
-from clinic_outcomes.publish.report import Report
+from clinic_outcomes.publish.view import Release
 from clinic_outcomes.publish.wording import draw, plain
 
 
@@ -24,22 +24,28 @@ def _environment() -> Environment:
     )
 
 
-def render_page(report: Report, released: Released, outline: Outline) -> str:
-    """The HTML of a report. All text from deliveries and configuration is escaped."""
+def render(template: str, report: Report, release: Release, **parts: object) -> str:
+    """The HTML of one page of a report. All text from deliveries and configuration is escaped."""
+    released = release.released
     return (
         _environment()
-        .get_template("page.html")
+        .get_template(template)
         .render(
             report=report,
-            outline=outline,
+            outline=release.outline,
             policy=released.policy,
             reporting_period=released.reporting_period,
             build_id=released.build_id,
             policy_id=released.policy_id,
-            tables=[plain(table) for table in _tables_asked_for(report, released)],
-            coverage=_coverage(report, released, outline),
+            **parts,
         )
     )
+
+
+def render_page(report: Report, release: Release) -> str:
+    """The HTML of a report's main page."""
+    tables = [plain(table) for table in _tables_asked_for(report, release.released)]
+    return render("page.html", report, release, tables=tables, coverage=_coverage(report, release))
 
 
 def _tables_asked_for(report: Report, released: Released) -> list[str]:
@@ -50,14 +56,15 @@ def _tables_asked_for(report: Report, released: Released) -> list[str]:
     return [*ordered, *sorted(known - set(ordered))]
 
 
-def _coverage(report: Report, released: Released, outline: Outline) -> list[dict[str, object]]:
+def _coverage(report: Report, release: Release) -> list[dict[str, object]]:
     """One line a clinic: which tables it delivers and which not, in plain words, and what was kept out."""
-    kept_out = released.measure(outline.rows_kept_out)
+    released = release.released
+    kept_out = released.measure(release.outline.rows_kept_out)
     tables = _tables_asked_for(report, released)
     lines: list[dict[str, object]] = []
     for clinic in report.clinics:
         given = [table for table in tables if released.coverage.get((clinic.clinic_id, table))]
-        figure = released.figure(outline.rows_kept_out, clinic.clinic_id)
+        figure = released.figure(release.outline.rows_kept_out, clinic.clinic_id)
         lines.append(
             {
                 "clinic": clinic,

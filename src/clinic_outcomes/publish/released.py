@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from decimal import Decimal
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -125,13 +126,18 @@ class Released:
     thresholds: tuple[Threshold, ...] = ()
     dimensions: tuple[Dimension, ...] = ()
 
+    @cached_property
+    def by_name(self) -> dict[str, Measure]:
+        """The measures by their names."""
+        return {measure.measure: measure for measure in self.measures}
+
     def figure(self, measure: str, clinic_id: str, dimension: str = "", category: str = "") -> Figure | None:
         """One figure, or None where the marts hold none."""
         return self.figures.get((measure, clinic_id, dimension, category))
 
     def measure(self, name: str) -> Measure | None:
         """The measure of that name, or None where no figure of it was released."""
-        return next((measure for measure in self.measures if measure.measure == name), None)
+        return self.by_name.get(name)
 
 
 def read_released(folder: Path, settings: Settings) -> Released:

@@ -17,11 +17,16 @@ from clinic_outcomes.files import (
 )
 from clinic_outcomes.problems import ClinicOutcomesError
 from clinic_outcomes.protect import released_folder
-from clinic_outcomes.publish.outline import ROOM, Outline, load_outline
+from clinic_outcomes.publish.claims import render_claims
+from clinic_outcomes.publish.history import earlier_releases, read_history
+from clinic_outcomes.publish.methods import render_methods
+from clinic_outcomes.publish.outline import ROOM, load_outline
 from clinic_outcomes.publish.page import render_page
+from clinic_outcomes.publish.parts import Report
 from clinic_outcomes.publish.released import NETWORK, Released, read_released
-from clinic_outcomes.publish.report import Composer, Report
+from clinic_outcomes.publish.report import compose_report
 from clinic_outcomes.publish.tables import coverage_table, data_dictionary, section_tables
+from clinic_outcomes.publish.view import Release
 from clinic_outcomes.records import PublishRecord
 from clinic_outcomes.settings import Settings
 
@@ -39,12 +44,15 @@ def publish(settings: Settings, build_id: str | None = None) -> PublishRecord:
     if not PERIOD.fullmatch(released.reporting_period):
         raise ClinicOutcomesError("the reporting period of the build is not of the form yyyy-mm")
     recipients = (NETWORK, *(clinic.clinic_id for clinic in released.clinics))
+    earlier = earlier_releases(settings.releases, released.reporting_period)
     content: dict[str, object] = {
         "build_id": released.build_id,
         "policy_id": released.policy_id,
         "publish_code": publish_code(),
         "reporting_period": released.reporting_period,
         "recipients": list(recipients),
+        # Charts over releases are drawn from them, so a release depends on which there are.
+        "earlier_releases": [path.name for path in earlier],
     }
     while True:
         # One look at what is there decides both: released already, or the next number. Where another worker takes that
@@ -53,7 +61,8 @@ def publish(settings: Settings, build_id: str | None = None) -> PublishRecord:
         target = _existing(taken, content)
         if target is not None:
             break
-        _write_release(settings.releases / f"{released.reporting_period}.{_next_number(taken)}", released, content)
+        target = settings.releases / f"{released.reporting_period}.{_next_number(taken)}"
+        _write_release(target, released, content, earlier)
     point_latest(target)
     return PublishRecord(release_id=target.name, build_id=released.build_id, recipients=recipients)
 
@@ -87,26 +96,30 @@ def _number(release: Path) -> int:
     return int(release.name.rpartition(".")[2])
 
 
-def _write_release(target: Path, released: Released, content: dict[str, object]) -> None:
-    outline = load_outline()
+def _write_release(target: Path, released: Released, content: dict[str, object], earlier: list[Path]) -> None:
+    release = Release(released, load_outline())
     with atomic_folder(target) as folder:
         for recipient in (NETWORK, *(clinic.clinic_id for clinic in released.clinics)):
-            report = Composer(released, outline, recipient).report()
-            _write_recipient(folder / recipient, report, released, outline)
+            charted = [name.figure_id(recipient) for name in release.outline.comparison.over_releases]
+            report = compose_report(release, recipient, read_history(earlier, recipient, charted))
+            _write_recipient(folder / recipient, report, release)
         (folder / "release.json").write_text(canonical_json(content), encoding="utf-8")
 
 
-def _write_recipient(folder: Path, report: Report, released: Released, outline: Outline) -> None:
+def _write_recipient(folder: Path, report: Report, release: Release) -> None:
     (folder / "tables").mkdir(parents=True)
-    texts = {f"tables/{name}": text for name, text in section_tables(report, outline).items()}
+    released = release.released
+    texts = {f"tables/{name}": text for name, text in section_tables(report, release).items()}
     texts["tables/coverage.csv"] = coverage_table(report, released)
     texts["tables/data_dictionary.csv"] = data_dictionary(report)
-    texts["index.html"] = render_page(report, released, outline)
+    texts["index.html"] = render_page(report, release)
+    texts["claims.html"] = render_claims(report, release)
+    texts["methods.html"] = render_methods(report, release)
     for name, text in sorted(texts.items()):
         (folder / name).write_text(text, encoding="utf-8", newline="")
     manifest = {
         "recipient": report.recipient,
-        "status": outline.draft_notice,
+        "status": release.outline.draft_notice,
         "reporting_period": released.reporting_period,
         "build_id": released.build_id,
         "policy_id": released.policy_id,

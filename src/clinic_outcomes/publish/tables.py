@@ -8,9 +8,9 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
 from clinic_outcomes.contract import load_contract
-from clinic_outcomes.publish.outline import Outline
+from clinic_outcomes.publish.parts import Report
 from clinic_outcomes.publish.released import Released
-from clinic_outcomes.publish.report import Report
+from clinic_outcomes.publish.view import Release
 from clinic_outcomes.publish.wording import category_label
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
@@ -24,24 +24,30 @@ COLUMNS = {
     "dimension": "What the figure is broken down by; empty for all together.",
     "category": "Code of the group within the dimension.",
     "category_label": "The group in words.",
-    "figure_type": "count, rate (in percent) or mean.",
+    "instrument": "Questionnaire of the measure; empty for measures of other things.",
+    "time_point": "Time point of a questionnaire's measure.",
+    "quantity": "What is measured; the same word for every questionnaire and time point.",
+    "figure_type": "count, rate (in percent), mean, life_table_row (in percent) or model_value.",
     "unit": "Unit of shown_value.",
     "status": "shown, or withheld to protect privacy.",
     "shown_value": "The rounded figure; empty where withheld. For a share given in a band, its lower edge.",
     "shown_upper": "For a share given in a band: the share is under this. Otherwise empty.",
-    "shown_denominator": "Rounded number that a rate or mean is taken from; empty for counts and where withheld.",
+    "shown_denominator": "Rounded number that a figure is taken from; empty for counts and where withheld.",
+    "interval_lower": "Lower end of the 95 % interval of shown_value, widened for rounding; empty where there is none.",
+    "interval_upper": "Upper end of the 95 % interval.",
 }
 """Columns of every section's table, with their meaning."""
 
 
-def section_tables(report: Report, outline: Outline) -> dict[str, str]:
+def section_tables(report: Report, release: Release) -> dict[str, str]:
     """File name → CSV text of each section, of the figures of this report."""
     measures = {measure.measure: measure for measure in report.measures}
-    dimensions = {dimension.dimension: dimension for dimension in outline.dimensions}
     lines: dict[str, list[list[object]]] = {}
     for figure in report.figures:
         measure = measures[figure.measure]
-        label = category_label(dimensions.get(figure.dimension), figure.category) if figure.dimension else ""
+        dimension = release.dimensions.get(figure.dimension)
+        label = category_label(dimension, figure.category) if figure.dimension else ""
+        interval = release.uncertainty.interval(figure)
         lines.setdefault(measure.section, []).append(
             [
                 figure.figure_id,
@@ -51,12 +57,17 @@ def section_tables(report: Report, outline: Outline) -> dict[str, str]:
                 figure.dimension,
                 figure.category,
                 label,
+                measure.instrument,
+                measure.time_point,
+                measure.quantity,
                 measure.figure_type,
                 measure.unit,
                 figure.status,
                 figure.value,
                 figure.upper,
                 figure.denominator,
+                interval.lower if interval else None,
+                interval.upper if interval else None,
             ]
         )
     return {f"{section}.csv": _csv(tuple(COLUMNS), rows) for section, rows in sorted(lines.items())}

@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
 from clinic_outcomes.contract import load_contract
 from clinic_outcomes.protect.policy import Policy
 from clinic_outcomes.publish.outline import OutlinedDimension
-from clinic_outcomes.publish.released import Figure, Measure
+from clinic_outcomes.publish.released import Figure, Measure, Threshold
+from clinic_outcomes.publish.uncertainty import Range
 
 WITHHELD = "withheld"
 NOT_DELIVERED = "not delivered"
 NO_FIGURE = "no figure"
 MINUS = "\N{MINUS SIGN}"
+VERIFICATION = {
+    "read": "read in the source",
+    "secondary": "read in a secondary source only",
+    "unverified": "not verified",
+}
+"""How far the project's authors have seen the source of a threshold."""
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One figure as drawn. ``kind`` is ``shown``, ``withheld`` or ``absent``; ``of`` is its denominator.
+    """One figure as drawn. ``kind`` is ``shown``, ``withheld``, ``absent`` or ``blank``; ``of`` is its denominator.
 
-    ``note`` says how complete it is, with ``warn`` where that is too little. ``bar`` is a length in percent.
+    ``interval`` is its 95 % interval. ``few`` says that under half of those treated are behind it, or that how many
+    is withheld. ``bar`` is a length in percent. ``beside`` is the network's figure on a clinic's page, ``to`` the other
+    end of what runs from this figure to that one.
     """
 
     kind: str
@@ -28,24 +39,40 @@ class Cell:
     figure_id: str = ""
     unit: str = ""
     of: str = ""
-    note: str = ""
-    warn: bool = False
+    interval: str = ""
+    few: str = ""
     bar: int | None = None
     is_band: bool = False
+    beside: Cell | None = None
+    to: Cell | None = None
 
 
-def draw(measure: Measure, figure: Figure | None, policy: Policy, *, delivered: bool = True) -> Cell:
+BLANK = Cell("blank", "")
+
+
+def draw(
+    measure: Measure,
+    figure: Figure | None,
+    policy: Policy,
+    *,
+    delivered: bool = True,
+    interval: Range | None = None,
+    few: str = "",
+) -> Cell:
     """A figure as a cell; an absent one says whether the clinic delivers the table it would come from."""
     if figure is None:
         return Cell("absent", NO_FIGURE if delivered else NOT_DELIVERED)
     if figure.value is None:
         return Cell("withheld", WITHHELD, figure.figure_id)
+    is_percent = measure.figure_type in ("rate", "life_table_row")
     return Cell(
         "shown",
         number(measure, figure.value, figure.upper, policy),
         figure.figure_id,
-        unit="" if measure.figure_type == "rate" else measure.unit,
+        unit="" if is_percent else measure.unit,
         of="" if figure.denominator is None else f"{figure.denominator:,}",
+        interval=range_text(interval, "%" if is_percent else "") if interval else "",
+        few=few,
         is_band=figure.upper is not None,
     )
 
@@ -54,10 +81,8 @@ def number(measure: Measure, value: Decimal, upper: Decimal | None, policy: Poli
     """A released value in figures: thousands separated, percent signs, as many decimals as its rounding step has."""
     if measure.figure_type == "count":
         return f"{value:,.0f}"
-    if measure.figure_type == "mean":
-        step = next(step.step for step in policy.means.steps if step.unit == measure.unit)
-        places = max(0, -int(step.normalize().as_tuple().exponent))
-        return f"{value:,.{places}f}".replace("-", MINUS)
+    if measure.figure_type in ("mean", "model_value"):
+        return decimal_text(value, policy.rounding_step(measure.figure_type, measure.unit))
     if upper is None:
         return f"{value:.0f}%"
     if value == 0:
@@ -65,8 +90,30 @@ def number(measure: Measure, value: Decimal, upper: Decimal | None, policy: Poli
     return f"{value:.0f}% or more" if upper == 100 else f"{value:.0f}% to under {upper:.0f}%"
 
 
+def decimal_text(value: Decimal, step: Decimal) -> str:
+    """A number with as many decimals as ``step`` has, and a true minus sign."""
+    places = max(0, -int(step.normalize().as_tuple().exponent))
+    return f"{value:,.{places}f}".replace("-", MINUS)
+
+
+def range_text(interval: Range, unit: str = "") -> str:
+    """An interval in words: ``58% to 63%``."""
+    lower, upper = (f"{end:,f}".replace("-", MINUS) for end in (interval.lower, interval.upper))
+    return f"{lower}{unit} to {upper}{unit}"
+
+
+def threshold_text(threshold: Threshold) -> str:
+    """A threshold with its set, citation and mark."""
+    value = f"{threshold.value.normalize():f}"
+    unit = threshold.unit if threshold.value == 1 or threshold.unit in ("percent", "correlation") else "points"
+    mark = VERIFICATION.get(threshold.verification, threshold.verification)
+    return f"{value} {unit} (set {threshold.threshold_set}: {threshold.citation}; {mark})"
+
+
 def category_label(dimension: OutlinedDimension | None, category: str) -> str:
-    """A category's label: that of its code list, otherwise its code in plain writing."""
+    """A category's label: that of the outline or its code list, otherwise its code in plain writing."""
+    if dimension and category in dimension.labels:
+        return dimension.labels[category]
     labels = load_contract().code_lists.get((dimension.code_list if dimension else None) or "", {})
     if category in labels:
         return str(labels[category])
@@ -76,6 +123,25 @@ def category_label(dimension: OutlinedDimension | None, category: str) -> str:
 
 
 def plain(code: str) -> str:
-    """A code in plain writing: ``data_quality`` is ``Data quality``."""
-    text = code.replace("_", " ").strip()
+    """A code in plain writing: ``data_quality`` is ``Data quality``, ``drug_0_5_mg`` is ``Drug 0.5 mg``."""
+    text = re.sub(r"(?<=\d)_(?=\d)", ".", code).replace("_", " ").strip()
     return text[:1].upper() + text[1:]
+
+
+def in_sentence(text: str) -> str:
+    """A label within a sentence: a capital that begins a sentence goes, one that begins an abbreviation stays."""
+    return text if text[1:2].isupper() else text[:1].lower() + text[1:]
+
+
+def reading(candidates: Iterable[tuple[str, str, Cell]]) -> str:
+    """One line that reads the first shown figure aloud, preferring one that has a denominator."""
+    shown = [(row, column, cell) for row, column, cell in candidates if cell.kind == "shown"]
+    if not shown:
+        return "Every figure of this table is withheld or absent."
+    row, column, cell = next((one for one in shown if one[2].of), shown[0])
+    name = f"{row}, {in_sentence(column)}" if column else row
+    about = "" if cell.is_band else "about "
+    unit = f" {cell.unit}" if cell.unit else ""
+    of = f", {'as an average over' if cell.unit else 'out of'} about {cell.of}" if cell.of else ""
+    interval = f"; 95% interval {cell.interval}" if cell.interval else ""
+    return f"For example: {name}: {about}{cell.text}{unit}{of}{interval}."

@@ -1,0 +1,165 @@
+"""Funnel plots: clinics' shares by their number of people, within limits of what chance explains.
+
+A clinic's own report places that clinic alone, and does not tell how much clinics differ, which is worked out from all.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from clinic_outcomes.publish.charts import Axes, Chart, Dot, Path, ticks
+from clinic_outcomes.publish.outline import FigureName
+from clinic_outcomes.publish.parts import Block, Heading, Row, Subheading, Table
+from clinic_outcomes.publish.released import NETWORK, Figure, Measure
+from clinic_outcomes.publish.view import View, anchor
+from clinic_outcomes.publish.wording import Cell, in_sentence
+from clinic_outcomes.statistics.funnel import ALARM, WARNING, funnel_limits, z_scores
+from clinic_outcomes.statistics.overdispersion import (
+    FEWEST_CLINICS,
+    additive_spread,
+    dispersion,
+    variance_between_clinics,
+)
+
+CURVE_POINTS = 40
+"""Numbers of people at which the limits are worked out; between them they are straight lines."""
+
+
+@dataclass(frozen=True)
+class Position:
+    """A clinic on a funnel plot: its share (0 to 1) and number of people as shown."""
+
+    title: str
+    figure: Figure
+    share: float
+    people: int
+
+
+@dataclass(frozen=True)
+class Funnel:
+    """The network's share and people, and the clinics that are placed about it."""
+
+    target: float
+    people: int
+    positions: tuple[Position, ...]
+
+
+def funnel_blocks(view: View, name: FigureName) -> list[Block]:
+    """A funnel plot of a share with the table of its clinics' positions."""
+    measure = view.released.measure(name.measure)
+    funnel = _funnel(view, name) if measure else None
+    if measure is None or funnel is None:
+        return []
+    identifier = f"funnel-{name.measure}".replace("_", "-")
+    title = name.label or measure.label
+    phi = _dispersion(funnel) if view.is_network else None
+    spread = variance_between_clinics(phi, [p.people for p in funnel.positions], funnel.target) if phi else None
+    rows = [Row(Heading(p.title), _position_cells(view, measure, funnel, p, spread)) for p in funnel.positions]
+    columns = [Heading("Share", anchor(measure)), Heading("Against chance alone", "funnels")]
+    if spread is not None:
+        columns.append(Heading("Allowing for how clinics differ", "funnels"))
+    notes = [view.outline.comparison.funnel_note, _dispersion_note(view, phi, len(funnel.positions))]
+    table = Table(
+        identifier=f"{identifier}-table",
+        caption=f"{title}: each clinic within the limits of its size",
+        stub="Clinic",
+        columns=tuple(columns),
+        rows=tuple(rows),
+        notes=tuple(note for note in notes if note),
+        narrow=True,
+    )
+    return [
+        Subheading(identifier, f"Funnel plot: {in_sentence(title)}"),
+        _funnel_chart(identifier, title, funnel),
+        table,
+    ]
+
+
+def _funnel(view: View, name: FigureName) -> Funnel | None:
+    """The network and those of its clinics that may be seen and are shown; None where there is nothing to place."""
+    key = (name.dimension, name.category)
+    network = view.released.figure(name.measure, NETWORK, *key)
+    if network is None or network.value is None or not network.denominator or not 0 < network.value < 100:
+        return None
+    positions = []
+    for title, clinic_id in view.clinics():
+        figure = view.released.figure(name.measure, clinic_id, *key)
+        if figure and figure.value is not None and figure.denominator and figure.denominator < network.denominator:
+            positions.append(Position(title, figure, float(figure.value) / 100, figure.denominator))
+    return Funnel(float(network.value) / 100, network.denominator, tuple(positions)) if positions else None
+
+
+def _dispersion(funnel: Funnel) -> float | None:
+    """How many times as much as by chance the clinics differ; None for too few of them."""
+    if len(funnel.positions) < FEWEST_CLINICS:
+        return None
+    scores = [
+        float(z_scores([round(p.share * p.people)], p.people, funnel.target, funnel.people)[0])
+        for p in funnel.positions
+    ]
+    return dispersion(scores)
+
+
+def _dispersion_note(view: View, phi: float | None, clinics: int) -> str:
+    if not view.is_network:
+        return ""
+    if phi is None:
+        return f"With {clinics} clinics nothing can be said of how much clinics differ by more than chance."
+    return (
+        f"The clinics differ about {phi:.1f} times as much as chance alone would have them (1 is chance; worked out "
+        "without the most extreme tenth at either end)."
+    )
+
+
+def _position_cells(
+    view: View, measure: Measure, funnel: Funnel, position: Position, variance_between: float | None
+) -> tuple[Cell, ...]:
+    cell = view.cell(measure, position.figure.clinic_id, position.figure.dimension, position.figure.category)
+    cells = [cell, Cell("shown", _verdict(funnel, position, 1.0))]
+    if variance_between is not None:
+        spread = additive_spread(variance_between, position.people, funnel.target, funnel.people)
+        cells.append(Cell("shown", _verdict(funnel, position, spread)))
+    return tuple(cells)
+
+
+def _verdict(funnel: Funnel, position: Position, spread: float) -> str:
+    for probability, text in ((ALARM, "the 99.8% limits"), (WARNING, "the 95% limits")):
+        lower, upper = funnel_limits(position.people, funnel.target, probability, funnel.people, spread)
+        if position.share < lower:
+            return f"below {text}"
+        if position.share > upper:
+            return f"above {text}"
+    return "within the limits"
+
+
+def _funnel_chart(identifier: str, title: str, funnel: Funnel) -> Chart:
+    """Shares by number of people, with the network's share and the limits of chance about it."""
+    largest = max(p.people for p in funnel.positions)
+    last = min(largest * 1.15, funnel.people - 1)
+    first = max(5, min(p.people for p in funnel.positions) // 2)
+    axes = Axes((0, last), (0, 100))
+    paths: list[Path] = [*axes.grid([0, 25, 50, 75, 100])]
+    sizes = sorted({round(first + (last - first) * i / CURVE_POINTS) for i in range(CURVE_POINTS + 1)})
+    for probability, style in ((WARNING, "limit"), (ALARM, "limit far")):
+        limits = [funnel_limits(size, funnel.target, probability, funnel.people) for size in sizes]
+        for side in (0, 1):
+            paths.append(axes.path(style, [(s, 100 * pair[side]) for s, pair in zip(sizes, limits, strict=True)]))
+    paths.append(axes.path("centre", [(0, 100 * funnel.target), (last, 100 * funnel.target)]))
+    dots = [
+        Dot(*axes.at(p.people, 100 * p.share), f"{p.title}: {100 * p.share:.0f}% of {p.people:,}", shown=True)
+        for p in funnel.positions
+    ]
+    shares = [(float(share), f"{share}%") for share in (0, 25, 50, 75, 100)]
+    outside = [p.title for p in funnel.positions if _verdict(funnel, p, 1.0) != "within the limits"]
+    return Chart(
+        identifier=f"{identifier}-chart",
+        title=f"{title}, by number of people",
+        description=(
+            f"Funnel plot of {len(funnel.positions)} {'clinic' if len(funnel.positions) == 1 else 'clinics'} about "
+            f"the network's {100 * funnel.target:.0f}%, with limits of 95% (broken lines) and 99.8% (dotted lines). "
+            f"Outside the 95% limits: {', '.join(outside) or 'none'}. The table after it holds the same figures."
+        ),
+        paths=tuple(paths),
+        dots=tuple(dots),
+        texts=tuple(axes.labels([(n, f"{n:g}") for n in ticks(0, last)], shares, "People the share is taken from")),
+    )

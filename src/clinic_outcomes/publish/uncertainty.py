@@ -1,0 +1,157 @@
+"""Intervals of released figures: computed from what is shown alone, and widened for its rounding."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from math import sqrt
+
+from clinic_outcomes.publish.released import Figure, Released
+from clinic_outcomes.statistics.quantiles import two_sided_normal
+from clinic_outcomes.statistics.rounded import (
+    RoundedGroup,
+    RoundedShare,
+    difference_of_rounded_means,
+    difference_of_rounded_shares,
+    possible_counts,
+    rounded_hedges_g,
+    rounded_mean_interval,
+    rounded_share_interval,
+)
+
+SHARE_STEP = Decimal(1)
+"""Ends of intervals of shares are given in whole percent, those of means ten times finer than the mean."""
+EFFECT_STEP = Decimal("0.01")
+
+
+@dataclass(frozen=True)
+class Range:
+    """A 95 % interval in the figure's unit, its ends rounded outwards: it is never narrower than computed."""
+
+    lower: Decimal
+    upper: Decimal
+
+
+@dataclass(frozen=True)
+class Effect:
+    """A standardised difference with its interval."""
+
+    value: Decimal
+    interval: Range
+
+
+class Uncertainty:
+    """Intervals of the figures of one release; each distinct one is computed once."""
+
+    def __init__(self, released: Released) -> None:
+        self.released = released
+        self._shares: dict[tuple[Decimal, int], Range] = {}
+        self._means: dict[RoundedGroup, Range] = {}
+
+    def interval(self, figure: Figure) -> Range | None:
+        """The interval of a share, a life table's row or a mean whose SD is released; None for all else."""
+        measure = self.released.by_name[figure.measure]
+        if figure.value is None or figure.upper is not None or not figure.denominator:
+            return None
+        if measure.figure_type == "rate":
+            return self._share_interval(figure.value, figure.denominator)
+        if measure.figure_type == "life_table_row":
+            return self._survival_interval(figure.value, figure.denominator)
+        group = self.group(figure)
+        return self._mean_interval(group) if group else None
+
+    def rounding(self, figure: Figure) -> Range | None:
+        """What the exact figure may be by rounding alone; None where it is withheld or given in a band."""
+        if figure.value is None or figure.upper is not None:
+            return None
+        half = self.step(figure) / 2
+        return Range((figure.value - half).normalize(), (figure.value + half).normalize())
+
+    def group(self, mean: Figure | None) -> RoundedGroup | None:
+        """Mean, SD and number of a group as shown; None where one of them is not."""
+        deviation = mean and self.released.figure(f"{mean.measure}_sd", mean.clinic_id, mean.dimension, mean.category)
+        if not mean or not deviation or mean.value is None or deviation.value is None or mean.denominator is None:
+            return None
+        return RoundedGroup(
+            n=mean.denominator,
+            base=self.released.policy.counts.rounding_base,
+            mean=float(mean.value),
+            mean_step=float(self.step(mean)),
+            sd=float(deviation.value),
+            sd_step=float(self.step(deviation)),
+        )
+
+    def share(self, figure: Figure | None) -> RoundedShare | None:
+        """A share as shown; None where it is withheld."""
+        if figure is None or figure.value is None or figure.denominator is None or figure.upper is not None:
+            return None
+        base = self.released.policy.counts.rounding_base
+        return RoundedShare(figure.value, self.step(figure), figure.denominator, base)
+
+    def step(self, figure: Figure) -> Decimal:
+        """What the figure's value is a multiple of."""
+        measure = self.released.by_name[figure.measure]
+        return self.released.policy.rounding_step(measure.figure_type, measure.unit)
+
+    def mean_difference(self, first: Figure | None, second: Figure | None) -> Range | None:
+        """The interval of first minus second mean, where both groups' SDs are released."""
+        one, other = self.group(first), self.group(second)
+        if first is None or one is None or other is None:
+            return None
+        return outwards(difference_of_rounded_means(one, other), self.step(first) / 10)
+
+    def effect(self, first: Figure | None, second: Figure | None) -> Effect | None:
+        """Hedges' g of two groups whose means and SDs are released; None where it has no bound."""
+        one, other = self.group(first), self.group(second)
+        if one is None or other is None or min(one.sd, other.sd) == 0:
+            return None
+        effect = rounded_hedges_g(one, other)
+        return Effect(
+            Decimal(str(effect.value)).quantize(EFFECT_STEP), outwards((effect.lower, effect.upper), EFFECT_STEP)
+        )
+
+    def share_difference(self, first: Figure | None, second: Figure | None) -> Range | None:
+        """The interval of first minus second share, in percentage points."""
+        one, other = self.share(first), self.share(second)
+        if one is None or other is None:
+            return None
+        lower, upper = difference_of_rounded_shares(one, other)
+        return outwards((100 * lower, 100 * upper), SHARE_STEP)
+
+    def _share_interval(self, percent: Decimal, denominator: int) -> Range:
+        if (percent, denominator) not in self._shares:
+            policy = self.released.policy
+            step, base = policy.rates.rounding_percent, policy.counts.rounding_base
+            lower, upper = rounded_share_interval(percent, step, denominator, base)
+            self._shares[percent, denominator] = outwards((100 * lower, 100 * upper), SHARE_STEP)
+        return self._shares[percent, denominator]
+
+    def _survival_interval(self, percent: Decimal, at_risk: int) -> Range:
+        """Peto's interval of a life table's share S with r at risk: S ± z S √((1 - S)/r), widened for rounding.
+
+        It never claims more than the table tells: r is the number at risk when the week begins, not all who began.
+        Source: Peto et al. 1977, Br J Cancer 35:1.
+        """
+        policy = self.released.policy
+        half = policy.life_tables.rounding_percent / 2
+        fewest = possible_counts(at_risk, policy.counts.rounding_base)[0]
+        ends = []
+        for side in (-1, 1):
+            share = min(1.0, max(0.0, (float(percent) + side * half) / 100))
+            half_width = two_sided_normal(0.95) * share * sqrt((1 - share) / fewest)
+            ends += [share - half_width, share + half_width]
+        return outwards((100 * max(0.0, min(ends)), 100 * min(1.0, max(ends))), SHARE_STEP)
+
+    def _mean_interval(self, group: RoundedGroup) -> Range:
+        if group not in self._means:
+            step = Decimal(str(group.mean_step)) / 10
+            self._means[group] = outwards(rounded_mean_interval(group), step)
+        return self._means[group]
+
+
+def outwards(interval: tuple[float, float], step: Decimal) -> Range:
+    """An interval with its ends at multiples of ``step``, the lower one down and the upper one up."""
+    lower = (Decimal(str(interval[0])) / step).to_integral_value(ROUND_FLOOR) * step
+    upper = (Decimal(str(interval[1])) / step).to_integral_value(ROUND_CEILING) * step
+    # A zero has no sign: minus nought would be drawn as such.
+    return Range(lower + 0, upper + 0)

@@ -1,0 +1,192 @@
+"""What one recipient sees of a release: figures as cells, and which of them there are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from itertools import pairwise
+
+from clinic_outcomes.contract import load_contract
+from clinic_outcomes.publish.outline import Outline, OutlinedDimension
+from clinic_outcomes.publish.parts import Heading, Row
+from clinic_outcomes.publish.released import NETWORK, Figure, Measure, Released
+from clinic_outcomes.publish.uncertainty import Uncertainty
+from clinic_outcomes.publish.wording import Cell, category_label, draw, plain
+
+UNDER_HALF = "under half"
+COMPLETENESS_WITHHELD = "completeness withheld"
+
+
+class Release:
+    """A release with what every recipient's report needs of it, looked up once."""
+
+    def __init__(self, released: Released, outline: Outline) -> None:
+        self.released = released
+        self.outline = outline
+        self.uncertainty = Uncertainty(released)
+        self.categories: dict[tuple[str, str, str], list[str]] = {}
+        for figure in released.figures.values():
+            key = (figure.measure, figure.clinic_id, figure.dimension)
+            self.categories.setdefault(key, []).append(figure.category)
+        self.sections: dict[str, list[Measure]] = {}
+        self.quantities: dict[tuple[str, str, str], Measure] = {}
+        for measure in released.measures:
+            self.sections.setdefault(measure.section, []).append(measure)
+            self.quantities[measure.instrument, measure.time_point, measure.quantity] = measure
+        self.dimensions = {dimension.dimension: dimension for dimension in outline.dimensions}
+        self.tables = {section.section: section.table for section in outline.sections}
+        self._cells: dict[tuple[str, str, str, str], Cell] = {}
+
+    def cell(self, measure: Measure, clinic_id: str, dimension: str = "", category: str = "") -> Cell:
+        """A figure's cell, with its interval and a mark where too few are behind it."""
+        key = (measure.measure, clinic_id, dimension, category)
+        if key not in self._cells:
+            self._cells[key] = self._draw(measure, clinic_id, dimension, category)
+        return self._cells[key]
+
+    def _draw(self, measure: Measure, clinic_id: str, dimension: str, category: str) -> Cell:
+        figure = self.released.figure(measure.measure, clinic_id, dimension, category)
+        table = self.tables.get(measure.section)
+        return draw(
+            measure,
+            figure,
+            self.released.policy,
+            delivered=table is None or self.released.coverage.get((clinic_id, table), True),
+            interval=self.uncertainty.interval(figure) if figure else None,
+            few=self.few(figure) if figure else "",
+        )
+
+    def completeness(self, figure: Figure) -> Figure | None:
+        """The share that says of how many of those treated ``figure`` knows; None where it has none."""
+        name = self.released.by_name[figure.measure].completeness_measure
+        return self.released.figure(name, figure.clinic_id, figure.dimension, figure.category) if name else None
+
+    def few(self, figure: Figure) -> str:
+        """What to say of a figure that under half of its people are behind, or nobody may know how many."""
+        known = self.completeness(figure)
+        if known is None:
+            return ""
+        if known.value is None:
+            return COMPLETENESS_WITHHELD
+        return UNDER_HALF if known.value < self.outline.questionnaires.few_below_percent else ""
+
+
+class View:
+    """What one recipient's report is composed from: a clinic sees its own figures beside the network's."""
+
+    def __init__(self, release: Release, recipient: str) -> None:
+        self.release = release
+        self.released = release.released
+        self.outline = release.outline
+        self.recipient = recipient
+        self.scopes = (NETWORK,) if recipient == NETWORK else (recipient, NETWORK)
+
+    @property
+    def is_network(self) -> bool:
+        """Whether this is the network's own report."""
+        return self.recipient == NETWORK
+
+    def cell(self, measure: Measure, scope: str, dimension: str = "", category: str = "") -> Cell:
+        """A figure of one scope."""
+        return self.release.cell(measure, scope, dimension, category)
+
+    def both(self, measure: Measure, dimension: str = "", category: str = "") -> Cell:
+        """The recipient's figure; on a clinic's page with the network's beside it."""
+        own = self.cell(measure, self.recipient, dimension, category)
+        if self.is_network:
+            return own
+        network = self.cell(measure, NETWORK, dimension, category)
+        return replace(own, beside=replace(network, of="") if network.kind == "shown" else None)
+
+    def measures_in(self, section: str) -> list[Measure]:
+        """The measures of a section, in their order."""
+        return self.release.sections.get(section, [])
+
+    def having(self, measures: Iterable[Measure], dimension: str) -> list[Measure]:
+        """Those of the measures that have a figure in a dimension for this recipient or the network."""
+        categories = self.release.categories
+        return [m for m in measures if any((m.measure, scope, dimension) in categories for scope in self.scopes)]
+
+    def categories(self, measures: Sequence[Measure], dimension: str) -> list[str]:
+        """Categories in reading order. Withheld ones come after those shown, by name, so that order tells nothing."""
+        found = {
+            category
+            for measure in measures
+            for scope in self.scopes
+            for category in self.release.categories.get((measure.measure, scope, dimension), ())
+        }
+        described = self.described(dimension)
+        if described and described.order == "listed":
+            listed = [*described.labels, *load_contract().code_lists.get(described.code_list or "", {})]
+            return sorted(found, key=lambda c: (listed.index(c) if c in listed else len(listed), c))
+
+        def size(category: str) -> tuple[object, ...]:
+            figure = self.released.figure(measures[0].measure, NETWORK, dimension, category)
+            value = figure.value if figure else None
+            return (value is None, -(value or 0), category_label(described, category), category)
+
+        return sorted(found, key=size)
+
+    def described(self, dimension: str) -> OutlinedDimension | None:
+        """What the outline says of a dimension."""
+        return self.release.dimensions.get(dimension)
+
+    def dimension_title(self, dimension: str) -> str:
+        """A dimension's name."""
+        described = self.described(dimension)
+        if described:
+            return described.title
+        released = (one.label for one in self.released.dimensions if one.dimension == dimension)
+        return next(released, plain(dimension))
+
+    def category_title(self, dimension: str, category: str) -> str:
+        """A category's name."""
+        return category_label(self.described(dimension), category)
+
+    def dimensions_of(self, measures: Iterable[Measure]) -> list[str]:
+        """The dimensions that any of the measures is told by, in the outline's order."""
+        names = {measure.measure for measure in measures}
+        used = {d for name, scope, d in self.release.categories if d and name in names and scope in self.scopes}
+        ordered = [name for name in self.release.dimensions if name in used]
+        return [*ordered, *sorted(used - set(ordered))]
+
+    def clinics(self) -> list[tuple[str, str]]:
+        """Title and id of the clinics that the recipient may see, by title."""
+        clinics = [clinic for clinic in self.released.clinics if self.recipient in (NETWORK, clinic.clinic_id)]
+        return sorted((clinic.title, clinic.clinic_id) for clinic in clinics)
+
+    def scope_headings(self) -> tuple[Heading, ...]:
+        """Headings of columns, a scope each."""
+        return (Heading("Network"),) if self.is_network else (Heading("This clinic"), Heading("Network"))
+
+    def column(self, measure: Measure) -> Heading:
+        """A measure as the heading of a column."""
+        text = self.outline.column_names.get(measure.measure, measure.label)
+        return Heading(text, anchor(measure), measure.unit)
+
+
+def anchor(measure: Measure) -> str:
+    """The name of a measure's entry on the page of methods: those of questionnaires share one a quantity."""
+    return f"quantity-{measure.quantity}" if measure.instrument else f"measure-{measure.measure}"
+
+
+def without_withheld(rows: Sequence[Row]) -> tuple[list[Row], int]:
+    """Rows with a figure to show, under their headings, and how many others hold at least a withheld one."""
+    kept: list[Row] = []
+    withheld = 0
+    for row in rows:
+        # A nought alone, with all else withheld, tells no more than that the row is there.
+        if not row.cells or any(cell.kind == "shown" and cell.text != "0" for cell in row.cells):
+            kept.append(row)
+        else:
+            withheld += any(cell.kind == "withheld" for cell in row.cells)
+    # A heading with no row below it goes, too.
+    followed = [row for row, after in pairwise([*kept, None]) if row and (row.cells or (after and after.cells))]
+    return followed, withheld
+
+
+def withheld_note(count: int, what: str = "row") -> str:
+    """One line for all rows that are left out because every figure of theirs is withheld."""
+    if not count:
+        return ""
+    return f"{count} more {what if count == 1 else what + 's'}: every figure withheld, or nought."
