@@ -75,7 +75,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     generate(
         root / PREMISES,
         patients=110,
-        seed=21,  # of which three people are seen in two of the clinics
+        seed=21,  # of which two people are seen in two of the clinics
         settings=Settings(home=root / "home"),
         clinics=list(CLINICS),
         plant=Plant(refused_delivery=False),

@@ -95,6 +95,8 @@ ROWS = [
     | {"alert_day": "10", "alert_minutes": "7,5", "alert_action": "1", "alert_status": "2"},
     row(BEN, TREAT + "2", "course_end", 1, end_course=key("C", 2), end_reason=2, end_day=12, end_censored_day=90)
     | {"end_censored_reason": "1"},
+    row(BEN, TREAT + "2", "caps5", 1, caps5_uid=key("Q", 3), caps5_course=key("C", 2), caps5_form=2, caps5_recall=3)
+    | {"caps5_day": "17", "caps5_total": "38", "caps5_complete": "2"},
     row(CAT, START + "1", intake_day="NASK", watched_through_day=30, age="90+", sex=9),
     row(
         CAT,
@@ -179,9 +181,10 @@ EXPECTED = {
     ("prior_treatment", "treatment_class, rxnorm_code, adequate_trial, treatment_outcome, start_day, stop_day"): [
         ("ssri", "36437", "yes", "no_response", -400, -99),
     ],
-    ("course", "protocol, planned_sessions, phase, start_day, service_period, source_file, source_line"): [
-        ("iv_ketamine", 6, "induction", 5, "2025", "registry_1.csv#course", 5),
-        ("midazolam_control", 6, "induction", 3, "2025", "registry_1.csv#course", 9),
+    # The event that a course was entered in says both the protocol and the arm of the trial.
+    ("course", "protocol, trial_arm, planned_sessions, phase, start_day, service_period, source_file, source_line"): [
+        ("iv_ketamine", "ketamine_0_5_mg_per_kg", 6, "induction", 5, "2025", "registry_1.csv#course", 5),
+        ("midazolam_control", "midazolam_0_045_mg_per_kg", 6, "induction", 3, "2025", "registry_1.csv#course", 9),
     ],
     (
         "session",
@@ -192,10 +195,12 @@ EXPECTED = {
     ],
     (
         "assessment",
-        "instrument, instrument_version, recall_window, assessed_day, minutes_from_session_start::VARCHAR",
+        "instrument, instrument_version, recall_window, assessed_day, minutes_from_session_start::VARCHAR, "
+        "delivered_total",
     ): [
-        ("pcl_5", "standard", "past_month", 5, "-20.00"),
-        ("phq_9", "standard", "past_2_weeks", 10, None),
+        ("pcl_5", "standard", "past_month", 5, "-20.00", None),
+        ("phq_9", "standard", "past_2_weeks", 10, None, None),
+        ("caps_5", "clinician_past_week", "past_week", 17, None, 38),
     ],
     (
         "adverse_event",
