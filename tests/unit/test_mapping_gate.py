@@ -25,10 +25,12 @@ sites,site,site,site_id,,,
 LONG = "P[0-9a-f]{16}"
 
 
-def mistakes(root: Path, *, person: str = LONG, columns: str = COLUMNS, clinic: str = "") -> list[str | None]:
+def mistakes(
+    root: Path, *, person: str = LONG, columns: str = COLUMNS, clinic: str = "", patterns: str = ""
+) -> list[str | None]:
     folder = root / "systems" / "example"
     folder.mkdir(parents=True)
-    (folder / "system.yml").write_text(SYSTEM.replace("PERSON", person))
+    (folder / "system.yml").write_text(SYSTEM.replace("PERSON", person).replace("}'}", f"}}', {patterns}}}"))
     (folder / "columns.csv").write_text(columns)
     (folder / "codes.csv").write_text("codes,source_code,code\n")
     (root / "clinics").mkdir()
@@ -66,6 +68,19 @@ def test_patterns_that_are_no_closed_form(tmp_path: Path, pattern: str) -> None:
 def test_keys_of_people_carry_64_random_bits_and_those_of_sites_need_not(tmp_path: Path) -> None:
     assert mistakes(tmp_path / "long") == []
     assert mistakes(tmp_path / "short", person="P[0-9a-f]{15}") == ["key_patterns.patient_id"]
+
+
+def test_keys_of_clinics_need_no_random_bits_and_those_of_their_records_do(tmp_path: Path) -> None:
+    referrals = (
+        "people,ref,referral,patient_id,,,\npeople,day,referral,received_day,day,,\n"
+        "people,no,referral,referral_id,,,\npeople,sent_by,referral,referring_clinic_id,,,\n"
+    )
+    patterns = "referral_id: 'R[0-9a-f]{16}', referring_clinic_id: 'NET-[0-9]{2}'"
+    found = mistakes(tmp_path / "long", columns=COLUMNS + referrals, patterns=patterns)
+    assert found == []
+    short = patterns.replace("16", "4")
+    found = mistakes(tmp_path / "short", columns=COLUMNS + referrals, patterns=short)
+    assert found == ["key_patterns.referral_id"]
 
 
 def test_a_clinic_may_declare_short_study_numbers_with_a_reason(tmp_path: Path) -> None:
