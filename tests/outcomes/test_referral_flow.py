@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -288,7 +287,9 @@ def test_flows_between_clinics(settings: Settings) -> None:
 
 
 def test_owners_of_two_clinics_are_never_told_as_one(settings: Settings) -> None:
-    assert rows(settings, "SELECT 1 FROM {agg_figures} WHERE clinic_id = 'network' AND dimension = 'organisation'") == []
+    assert (
+        rows(settings, "SELECT 1 FROM {agg_figures} WHERE clinic_id = 'network' AND dimension = 'organisation'") == []
+    )
     owners = rows(settings, "SELECT organisation_key, sessions FROM {agg_owners} ORDER BY 1 NULLS LAST")
     assert ("birch/ORG1", 3) in owners
     assert ("cedar/ORG1", 1) in owners

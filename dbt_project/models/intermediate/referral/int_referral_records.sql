@@ -34,7 +34,7 @@ select
     min(case when referral_number = 1 then source_type end) as source_type,
     min(case when referral_number = referrals then closing_reason end) as closing_reason,
     min(case when decision_rank = 1 then candidacy end) as candidacy,
-    min(case when decision_rank = 1 then candidacy_reason end) as candidacy_reason,
+    min(case when decision_rank = 1 and is_decided then candidacy_reason end) as candidacy_reason,
     bool_or(is_contacted) as is_contacted,
     bool_or(is_consulted) as is_consulted,
     bool_or(is_decided) as is_decided,
