@@ -20,13 +20,13 @@ class Path:
 
 @dataclass(frozen=True)
 class Dot:
-    """A point with a label that is read out, and drawn beside it where ``shown``."""
+    """A point of a radius with a label that is read out."""
 
     x: float
     y: float
     label: str
     style: str = "dot"
-    shown: bool = False
+    size: int = 3
 
 
 @dataclass(frozen=True)

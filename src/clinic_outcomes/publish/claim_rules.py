@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal
 from enum import StrEnum
 from typing import Annotated, Literal
 
@@ -110,12 +110,12 @@ def combine(verdicts: list[Verdict]) -> Verdict:
 def upper_bound_percent(people: int) -> Decimal:
     """The exact one-sided 95 % upper bound of a share when none of ``people`` had the event: 1 - 0.05^(1/n).
 
-    In percent, rounded up to two decimals. ``ValueError`` without people.
+    In percent, rounded up to three decimals. ``ValueError`` without people.
     """
     if people < 1:
         raise ValueError("a bound needs people")
     exact = 100 * (1 - 0.05 ** (1 / people))
-    return Decimal(str(exact)).quantize(Decimal("0.01"), rounding="ROUND_CEILING")
+    return Decimal(str(exact)).quantize(Decimal("0.001"), rounding=ROUND_CEILING)
 
 
 def rule_text(rule: Rule, unit: str) -> str:

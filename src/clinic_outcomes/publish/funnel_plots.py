@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from clinic_outcomes.publish.charts import Axes, Chart, Dot, Path, ticks
+from clinic_outcomes.publish.charts import Axes, Chart, Dot, Path, Text, ticks
 from clinic_outcomes.publish.outline import FigureName
 from clinic_outcomes.publish.parts import Block, Heading, Row, Subheading, Table
 from clinic_outcomes.publish.released import NETWORK, Figure, Measure
@@ -54,14 +54,17 @@ def funnel_blocks(view: View, name: FigureName) -> list[Block]:
     title = name.label or measure.label
     phi = _dispersion(funnel) if view.is_network else None
     spread = variance_between_clinics(phi, [p.people for p in funnel.positions], funnel.target) if phi else None
-    rows = [Row(Heading(p.title), _position_cells(view, measure, funnel, p, spread)) for p in funnel.positions]
+    rows = [
+        Row(Heading(f"{number}. {p.title}"), _position_cells(view, measure, funnel, p, spread))
+        for number, p in enumerate(funnel.positions, 1)
+    ]
     columns = [Heading("Share", anchor(measure)), Heading("Against chance alone", "funnels")]
     if spread is not None:
         columns.append(Heading("Allowing for how clinics differ", "funnels"))
     notes = [view.outline.comparison.funnel_note, _dispersion_note(view, phi, len(funnel.positions))]
     table = Table(
         identifier=f"{identifier}-table",
-        caption=f"{title}: each clinic within the limits of its size",
+        caption=f"{title}: position within the limits of its size",
         stub="Clinic",
         columns=tuple(columns),
         rows=tuple(rows),
@@ -94,10 +97,17 @@ def _dispersion(funnel: Funnel) -> float | None:
     if len(funnel.positions) < FEWEST_CLINICS:
         return None
     scores = [
-        float(z_scores([round(p.share * p.people)], p.people, funnel.target, funnel.people)[0])
-        for p in funnel.positions
+        float(z_scores([_possible(funnel, position)], position.people, funnel.target, funnel.people)[0])
+        for position in funnel.positions
     ]
     return dispersion(scores)
+
+
+def _possible(funnel: Funnel, position: Position) -> int:
+    """The clinic's numerator; rounded figures may give one that the rounded network leaves no room for."""
+    others = funnel.people - round(funnel.target * funnel.people)
+    fewest, most = max(0, position.people - others), min(position.people, funnel.people - others)
+    return min(max(round(position.share * position.people), fewest), most)
 
 
 def _dispersion_note(view: View, phi: float | None, clinics: int) -> str:
@@ -107,7 +117,7 @@ def _dispersion_note(view: View, phi: float | None, clinics: int) -> str:
         return f"With {clinics} clinics nothing can be said of how much clinics differ by more than chance."
     return (
         f"The clinics differ about {phi:.1f} times as much as chance alone would have them (1 is chance; worked out "
-        "without the most extreme tenth at either end)."
+        "with the most extreme tenth at either end drawn in)."
     )
 
 
@@ -146,14 +156,16 @@ def _funnel_chart(identifier: str, title: str, funnel: Funnel) -> Chart:
             paths.append(axes.path(style, [(s, 100 * pair[side]) for s, pair in zip(sizes, limits, strict=True)]))
     paths.append(axes.path("centre", [(0, 100 * funnel.target), (last, 100 * funnel.target)]))
     dots = [
-        Dot(*axes.at(p.people, 100 * p.share), f"{p.title}: {100 * p.share:.0f}% of {p.people:,}", shown=True)
+        Dot(*axes.at(p.people, 100 * p.share), f"{p.title}: {100 * p.share:.0f}% of {p.people:,}", size=5)
         for p in funnel.positions
     ]
+    numbers = [Text(dot.x + 8, dot.y + 4, f"{number}", "start") for number, dot in enumerate(dots, 1)]
     shares = [(float(share), f"{share}%") for share in (0, 25, 50, 75, 100)]
+    people = [(number, f"{number:g}") for number in ticks(0, last)]
     outside = [p.title for p in funnel.positions if _verdict(funnel, p, 1.0) != "within the limits"]
     return Chart(
         identifier=f"{identifier}-chart",
-        title=f"{title}, by number of people",
+        title="Share by number of people, with limits of 95% (broken) and 99.8% (dotted)",
         description=(
             f"Funnel plot of {len(funnel.positions)} {'clinic' if len(funnel.positions) == 1 else 'clinics'} about "
             f"the network's {100 * funnel.target:.0f}%, with limits of 95% (broken lines) and 99.8% (dotted lines). "
@@ -161,5 +173,5 @@ def _funnel_chart(identifier: str, title: str, funnel: Funnel) -> Chart:
         ),
         paths=tuple(paths),
         dots=tuple(dots),
-        texts=tuple(axes.labels([(n, f"{n:g}") for n in ticks(0, last)], shares, "People the share is taken from")),
+        texts=(*axes.labels(people, shares, "People the share is taken from"), *numbers),
     )

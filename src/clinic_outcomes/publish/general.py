@@ -18,10 +18,11 @@ MEASURES_A_TABLE = {1: 6, 2: 3}
 def general_tables(view: View, outlined: OutlinedSection) -> list[Table]:
     """Tables of a section's measures, but for those of questionnaires."""
     measures = [m for m in view.measures_in(outlined.section) if _is_general(view, m)]
-    in_funnel = {name for step in outlined.funnel for name in (step.count, step.share)}
+    in_funnel = {name for step in outlined.funnel for name in step.model_dump().values()}
     others = [measure for measure in measures if measure.measure not in in_funnel]
     tables = [_funnel(view, outlined), _overall(view, outlined, others)]
-    tables += [table for name in view.dimensions_of(measures) for table in _by(view, outlined, measures, name)]
+    broken_down = [m for m in measures if not outlined.breakdown or m.measure in outlined.breakdown]
+    tables += [table for name in view.dimensions_of(broken_down) for table in _by(view, outlined, broken_down, name)]
     return [table for table in tables if table]
 
 
@@ -51,28 +52,25 @@ def _overall(view: View, outlined: OutlinedSection, measures: Sequence[Measure])
 
 
 def _funnel(view: View, outlined: OutlinedSection) -> Table | None:
-    """One row a step: how many reached it and what share of the first step that is, with a bar of the count."""
-    steps: list[Measure] = []
-    rows = []
-    for step in outlined.funnel:
-        count, share = view.released.measure(step.count), view.released.measure(step.share or "")
-        if count is not None and view.having([count], ""):
-            cells = [
-                view.cell(measure, scope) if measure else BLANK for scope in view.scopes for measure in (count, share)
-            ]
-            steps.append(count)
-            rows.append(Row(Heading(count.label, anchor(count)), tuple(cells)))
-    if not rows:
+    """One row a step: how many reached it, of those at the first step and at the one before, and how long it took."""
+    steps = [(step, view.released.measure(step.count)) for step in outlined.funnel]
+    taken = [(step, count) for step, count in steps if count is not None and view.having([count], "")]
+    if not taken:
         return None
-    first_share = view.released.measure(next((step.share for step in outlined.funnel if step.share), ""))
+    fields = [f for f in outlined.funnel_headings if any(view.released.measure(getattr(s, f)) for s, _ in taken)]
+    rows = []
+    for step, count in taken:
+        measures = [view.released.measure(getattr(step, field)) for field in fields]
+        rows.append(Row(Heading(count.label, anchor(count)), tuple(view.both(m) if m else BLANK for m in measures)))
     return Table(
         identifier=f"{outlined.section}-funnel".replace("_", "-"),
         caption=f"{outlined.title}: step by step",
         stub="Step",
-        columns=(Heading("People"), Heading(outlined.funnel_share, anchor(first_share) if first_share else "")),
-        groups=() if view.is_network else view.scope_headings(),
-        rows=tuple(_with_bars(view, steps, rows)),
-        notes=(reading([(row.heading.text, "", row.cells[1 if row.cells[1].of else 0]) for row in rows]),),
+        columns=tuple(Heading(outlined.funnel_headings[field]) for field in fields),
+        rows=tuple(_with_bars(view, [count for _, count in taken], rows)),
+        notes=(
+            reading([(row.heading.text, "", row.cells[1 if row.cells[1:] and row.cells[1].of else 0]) for row in rows]),
+        ),
         bars=True,
     )
 

@@ -182,7 +182,9 @@ def _cells(view: View, instrument: str, point: str, columns: Iterable[Column], g
 def _cell(view: View, quantity: tuple[str, str, str], column: Column, group: Group) -> Cell:
     measure = view.release.quantities.get(quantity)
     cell = view.both(measure, group.dimension, group.category) if measure else BLANK
-    return cell if column.interval else replace(cell, interval="")
+    return replace(
+        cell, interval=cell.interval if column.interval else "", beside=cell.beside if column.network else None
+    )
 
 
 def without_number(cell: Cell) -> Cell:

@@ -30,10 +30,15 @@ class FigureName(_Part):
 
 
 class FunnelStep(_Part):
-    """One step of a funnel: how many reached it, and what share of those at the first step."""
+    """One step of a funnel: how many reached it, what share of those at the first step and at the step before.
+
+    ``days`` is the mean time from the step before.
+    """
 
     count: str
-    share: str | None = None
+    share: str = ""
+    share_of_previous: str = ""
+    days: str = ""
 
 
 class OutlinedSection(_Part):
@@ -44,14 +49,18 @@ class OutlinedSection(_Part):
     introduction: str
     table: str | None = None
     funnel: tuple[FunnelStep, ...] = ()
-    funnel_share: str = ""
+    funnel_headings: dict[str, str] = {}
+    """Headings of the funnel's columns by the fields of its steps."""
+    breakdown: tuple[str, ...] = ()
+    """Measures that are broken down, where not all are: the others' breakdowns stand in the tables beside the page."""
 
 
 class OutlinedDimension(_Part):
     """How the categories of a dimension are called and ordered: by ``size``, largest first, or as ``listed``.
 
     Listed are ``labels``, in their order, then the code list. With ``compared`` each category is compared with the
-    first: only for groups that share no people and were not made by what came of treatment.
+    first: only for groups that share no people and were not made by what came of treatment. ``of_single_clinics`` says
+    that categories belong to single clinics or name them: a clinic is told of its own alone.
     """
 
     dimension: str
@@ -60,13 +69,15 @@ class OutlinedDimension(_Part):
     order: str = "size"
     labels: dict[str, str] = {}
     compared: bool = False
+    of_single_clinics: bool = False
     note: str = ""
 
 
 class Column(_Part):
     """A quantity of a questionnaire as a column or row, under a short name; ``threshold`` is what it is judged by.
 
-    ``to`` is a second quantity: the cell runs from the one to the other. ``interval`` says whether to draw intervals.
+    ``to`` is a second quantity: the cell runs from the one to the other. ``interval`` says whether to draw intervals,
+    ``network`` whether the network's figure stands beside a clinic's.
     """
 
     quantity: str
@@ -74,6 +85,14 @@ class Column(_Part):
     threshold: str = ""
     to: str = ""
     interval: bool = True
+    network: bool = True
+
+
+class Sustained(_Part):
+    """How long people of a life table are watched, for its caption, and what to say of it."""
+
+    heading: str
+    note: str
 
 
 class Questionnaires(_Part):
@@ -86,8 +105,8 @@ class Questionnaires(_Part):
     judgements: tuple[Column, ...]
     strata: tuple[Column, ...]
     summary_time_points: tuple[str, ...]
-    sustained: dict[str, str] = {}
-    """Quantities of life tables with what is said of each."""
+    sustained: dict[str, Sustained] = {}
+    """Quantities of life tables."""
     notes: dict[str, str]
 
 

@@ -19,7 +19,9 @@ def compose_report(release: Release, recipient: str, history: History) -> Report
     released = release.released
     clinics = tuple(clinic for clinic in released.clinics if recipient in (NETWORK, clinic.clinic_id))
     figures = tuple(
-        figure for _, figure in sorted(released.figures.items()) if view.is_network or figure.clinic_id in view.scopes
+        figure
+        for _, figure in sorted(released.figures.items())
+        if view.is_network or (figure.clinic_id in view.scopes and view.may_see(figure.clinic_id, figure.dimension))
     )
     used = {figure.measure for figure in figures}
     sections = [_section(view, outlined) for outlined in _outlined(release)]

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
-from math import sqrt
 
 from clinic_outcomes.publish.released import Figure, Released
-from clinic_outcomes.statistics.quantiles import two_sided_normal
+from clinic_outcomes.statistics.intervals import wilson_interval
 from clinic_outcomes.statistics.rounded import (
     RoundedGroup,
     RoundedShare,
@@ -127,20 +126,16 @@ class Uncertainty:
         return self._shares[percent, denominator]
 
     def _survival_interval(self, percent: Decimal, at_risk: int) -> Range:
-        """Peto's interval of a life table's share S with r at risk: S ± z S √((1 - S)/r), widened for rounding.
+        """Wilson's interval of a life table's share, as if of those at risk when the week begins; widened for rounding.
 
-        It never claims more than the table tells: r is the number at risk when the week begins, not all who began.
-        Source: Peto et al. 1977, Br J Cancer 35:1.
+        Fewer are at risk than gave the share: as a rule it is wider than Greenwood's, and has a width at 100 %, too.
         """
         policy = self.released.policy
         half = policy.life_tables.rounding_percent / 2
         fewest = possible_counts(at_risk, policy.counts.rounding_base)[0]
-        ends = []
-        for side in (-1, 1):
-            share = min(1.0, max(0.0, (float(percent) + side * half) / 100))
-            half_width = two_sided_normal(0.95) * share * sqrt((1 - share) / fewest)
-            ends += [share - half_width, share + half_width]
-        return outwards((100 * max(0.0, min(ends)), 100 * min(1.0, max(ends))), SHARE_STEP)
+        shares = [min(1.0, max(0.0, (float(percent) + side * half) / 100)) for side in (-1, 1)]
+        lower, upper = (wilson_interval(share * fewest, fewest)[end] for end, share in enumerate(shares))
+        return outwards((100 * lower, 100 * upper), SHARE_STEP)
 
     def _mean_interval(self, group: RoundedGroup) -> Range:
         if group not in self._means:

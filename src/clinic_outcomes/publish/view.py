@@ -24,6 +24,7 @@ class Release:
         self.released = released
         self.outline = outline
         self.uncertainty = Uncertainty(released)
+        self.dimensions = {dimension.dimension: dimension for dimension in outline.dimensions}
         self.categories: dict[tuple[str, str, str], list[str]] = {}
         for figure in released.figures.values():
             key = (figure.measure, figure.clinic_id, figure.dimension)
@@ -33,7 +34,6 @@ class Release:
         for measure in released.measures:
             self.sections.setdefault(measure.section, []).append(measure)
             self.quantities[measure.instrument, measure.time_point, measure.quantity] = measure
-        self.dimensions = {dimension.dimension: dimension for dimension in outline.dimensions}
         self.tables = {section.section: section.table for section in outline.sections}
         self._cells: dict[tuple[str, str, str, str], Cell] = {}
 
@@ -105,7 +105,8 @@ class View:
     def having(self, measures: Iterable[Measure], dimension: str) -> list[Measure]:
         """Those of the measures that have a figure in a dimension for this recipient or the network."""
         categories = self.release.categories
-        return [m for m in measures if any((m.measure, scope, dimension) in categories for scope in self.scopes)]
+        scopes = [scope for scope in self.scopes if self.may_see(scope, dimension)]
+        return [m for m in measures if any((m.measure, scope, dimension) in categories for scope in scopes)]
 
     def categories(self, measures: Sequence[Measure], dimension: str) -> list[str]:
         """Categories in reading order. Withheld ones come after those shown, by name, so that order tells nothing."""
@@ -113,6 +114,7 @@ class View:
             category
             for measure in measures
             for scope in self.scopes
+            if self.may_see(scope, dimension)
             for category in self.release.categories.get((measure.measure, scope, dimension), ())
         }
         described = self.described(dimension)
@@ -146,9 +148,15 @@ class View:
     def dimensions_of(self, measures: Iterable[Measure]) -> list[str]:
         """The dimensions that any of the measures is told by, in the outline's order."""
         names = {measure.measure for measure in measures}
-        used = {d for name, scope, d in self.release.categories if d and name in names and scope in self.scopes}
+        keys = self.release.categories
+        used = {d for name, scope, d in keys if d and name in names and scope in self.scopes and self.may_see(scope, d)}
         ordered = [name for name in self.release.dimensions if name in used]
         return [*ordered, *sorted(used - set(ordered))]
+
+    def may_see(self, scope: str, dimension: str) -> bool:
+        """Whether a recipient is told of a scope by a dimension: not a clinic of others' owners and referrals."""
+        described = self.described(dimension)
+        return scope == self.recipient or not (described and described.of_single_clinics)
 
     def clinics(self) -> list[tuple[str, str]]:
         """Title and id of the clinics that the recipient may see, by title."""
