@@ -10,3 +10,9 @@
 {% macro with_settings(words) -%}
     replace({{ words }}, '{contact_target_days}', '{{ var("contact_target_days") }}')
 {%- endmacro %}
+
+
+{#- A template with the places of a cluster filled in: its letter and its name. -#}
+{% macro cluster_named(template) -%}
+    replace(replace({{ template }}, '{letter}', upper(cluster)), '{cluster_label}', cluster_label)
+{%- endmacro %}

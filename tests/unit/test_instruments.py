@@ -237,12 +237,13 @@ def test_another_set_is_chosen_by_the_setting() -> None:
 def test_a_choice_that_does_not_exist_is_an_error_that_says_what_there_is() -> None:
     with pytest.raises(ClinicOutcomesError) as caught:
         thresholds(
-            pcl_6__response_percent="osmind", gad_7__end_state_maximum="x", pcl_5__reliable_change_points="marx_2022"
+            pcl_6__response_percent="osmind", madrs__end_state_maximum="x", pcl_5__reliable_change_points="marx_2022"
         )
     messages = [problem.message for problem in caught.value.problems]
     assert sorted(messages) == [
-        "gad_7 has no threshold set for end_state_maximum",
-        "pcl_5.reliable_change_points has no set marx_2022; it has legacy_ncptsd, marx2022_sample_1, marx2022_sample_2",
+        "madrs has no threshold set for end_state_maximum",
+        "pcl_5.reliable_change_points has no set marx_2022; "
+        "it has jacobson_truax_sample, legacy_ncptsd, marx2022_sample_1, marx2022_sample_2",
         "there is no instrument pcl_6",
     ]
 

@@ -5,25 +5,26 @@
 with written as (
 
     select
-        measure,
-        section,
-        sort_order,
-        label,
-        figure_type,
-        unit,
-        contributors,
-        {{ with_settings('definition') }} as definition,
+        measures.measure,
+        measures.section,
+        measures.sort_order,
+        measures.label,
+        measures.figure_type,
+        measures.unit,
+        measures.contributors,
+        {{ with_settings('measures.definition') }} as definition,
         '' as instrument,
         '' as time_point,
-        measure as quantity,
-        coalesce(completeness_measure, '') as completeness_measure,
-        {{ with_settings('numerator_definition') }} as numerator_definition,
-        coalesce({{ with_settings('denominator_definition') }}, '') as denominator_definition,
-        time_window,
-        '' as threshold_set,
-        coalesce(source, '') as source,
-        is_pooled
-    from {{ ref('measures') }}
+        measures.measure as quantity,
+        coalesce(measures.completeness_measure, '') as completeness_measure,
+        {{ with_settings('measures.numerator_definition') }} as numerator_definition,
+        coalesce({{ with_settings('measures.denominator_definition') }}, '') as denominator_definition,
+        measures.time_window,
+        coalesce(thresholds.threshold_set, '') as threshold_set,
+        coalesce(measures.source, thresholds.source, '') as source,
+        measures.is_pooled
+    from {{ ref('measures') }} as measures
+    left join {{ ref('int_measure_thresholds') }} as thresholds on measures.measure = thresholds.measure
 
 ),
 
@@ -77,7 +78,8 @@ combined as (
         time_points.is_of_life_table,
         thresholds.threshold_set,
         thresholds.citation,
-        cast(cast(thresholds.value as double) as varchar) as threshold_text
+        -- One that is computed from the scores has no number before they are in.
+        coalesce(cast(cast(thresholds.value as double) as varchar), '(computed)') as threshold_text
     from {{ ref('outcome_quantities') }} as quantities
     cross join instruments
     cross join time_points
@@ -130,3 +132,24 @@ of_questionnaires as (
 select * from written
 union all
 select * from of_questionnaires
+union all
+select
+    measure,
+    section,
+    sort_order,
+    label,
+    figure_type,
+    unit,
+    contributors,
+    definition,
+    instrument,
+    time_point,
+    quantity,
+    completeness_measure,
+    numerator_definition,
+    denominator_definition,
+    time_window,
+    threshold_set,
+    source,
+    is_pooled
+from {{ ref('int_item_measures') }}

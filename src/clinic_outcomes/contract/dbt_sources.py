@@ -75,6 +75,14 @@ INSTRUMENT_INPUTS: Mapping[str, tuple[str, Mapping[str, str]]] = {
             "symptoms_needed": "Symptoms that the diagnosis rule asks for; empty where there is no rule.",
         },
     ),
+    "instrument_risk_level": (
+        "Levels of risk that an answer of yes gives: one row per instrument, level and item.",
+        {
+            "instrument": "The instrument.",
+            "item_number": "Number of the item.",
+            "risk_level": "low, moderate or high.",
+        },
+    ),
     "instrument_version": (
         "Forms of questionnaires: one row per instrument and version.",
         {

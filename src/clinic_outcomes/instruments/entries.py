@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal, Self, get_args
 
@@ -34,7 +35,7 @@ NAME = r"^[a-z][a-z0-9_]{0,62}$"
 LOINC_FORM = r"^[1-9][0-9]{2,5}-[0-9]$"
 
 
-def unit_of(quantity: str) -> str:
+def unit_of(quantity: str) -> Literal["point", "percent", "correlation"]:
     """The unit of a quantity: ``percent`` of the baseline, ``correlation``, or ``point`` of the total."""
     if quantity in PERCENT:
         return "percent"
@@ -179,12 +180,18 @@ class Band(Sourced):
 
 
 class Threshold(Sourced):
-    """A value that a named set has for a quantity."""
+    """A value that a named set has for a quantity; None where dbt computes it from the network's scores."""
 
     set: str = Field(pattern=NAME)
     quantity: Quantity
-    value: Decimal = Field(gt=0, max_digits=9, decimal_places=3)
+    value: Decimal | None = None
     unit: Literal["point", "percent", "correlation"]
+
+
+class CitedThreshold(Threshold):
+    """A threshold that a file gives, with the value of its source."""
+
+    value: Decimal = Field(gt=0, max_digits=9, decimal_places=3)
 
     @model_validator(mode="after")
     def _in_its_unit(self) -> Self:
@@ -193,6 +200,39 @@ class Threshold(Sourced):
         if (self.unit == "percent" and self.value > 100) or (self.unit == "correlation" and self.value >= 1):
             raise ValueError(f"too large for a {self.unit}")
         return self
+
+
+@dataclass(frozen=True)
+class ComputedSet:
+    """A set whose value dbt computes (``int_reliable_change``) where an instrument has the quantities ``needed``."""
+
+    set: str
+    quantity: Quantity
+    needed: frozenset[str]
+    citation: str
+
+
+COMPUTED_SETS = (
+    ComputedSet(
+        "jacobson_truax_sample",
+        "reliable_change_points",
+        frozenset({"reliability"}),
+        "Jacobson and Truax, 1.96 SD sqrt(2) sqrt(1 - r), SD of the baselines here (psyctc.org)",
+    ),
+    ComputedSet(
+        "jacobson_truax_published",
+        "reliable_change_points",
+        frozenset({"reliability", "population_sd"}),
+        "Jacobson and Truax, 1.96 SD sqrt(2) sqrt(1 - r), published SD (psyctc.org)",
+    ),
+    ComputedSet(
+        "cut_off_c",
+        "end_state_maximum",
+        frozenset({"norm_mean", "norm_sd"}),
+        "Jacobson and Truax, cut-off c of the baselines here and the general population (psyctc.org)",
+    ),
+)
+"""Sets that any instrument with the quantities needed has beside those of its file; a file may say ``use`` of them."""
 
 
 class Refusal(_Entry):
@@ -221,13 +261,30 @@ class InstrumentFile(_Entry):
     diagnosis: DiagnosisRule | None = None
     risk_levels: tuple[RiskLevel, ...] = ()
     bands: tuple[Band, ...] = ()
-    threshold_sets: tuple[Threshold, ...] = ()
+    threshold_sets: tuple[CitedThreshold, ...] = ()
     use: dict[Quantity, str] = {}
 
     @property
     def item_numbers(self) -> list[int]:
         """Numbers of all items, in the order of the file."""
         return [number for part in self.items for number in part.numbers]
+
+    @property
+    def thresholds(self) -> tuple[Threshold, ...]:
+        """Every threshold there is a choice of: those of the file, then those that are computed."""
+        given = {threshold.quantity for threshold in self.threshold_sets}
+        computed = (
+            Threshold(
+                set=each.set,
+                quantity=each.quantity,
+                unit=unit_of(each.quantity),
+                citation=each.citation,
+                verification="read",
+            )
+            for each in COMPUTED_SETS
+            if self.is_outcome and each.needed <= given
+        )
+        return (*self.threshold_sets, *computed)
 
     @property
     def scored_items(self) -> tuple[ItemRange, ...]:
@@ -326,6 +383,9 @@ def _thresholds(file: InstrumentFile) -> Iterable[tuple[str, str]]:
     for t in file.threshold_sets:
         if t.unit == "point" and (total is None or t.value > total.maximum):
             yield f"threshold_sets.{t.set}", f"{t.quantity} is above the largest total"
+    for computed in COMPUTED_SETS:
+        if any(t.set == computed.set for t in file.threshold_sets):
+            yield f"threshold_sets.{computed.set}", "a set of this name is computed, not cited"
     for quantity, name in file.use.items():
-        if not any(t.quantity == quantity and t.set == name for t in file.threshold_sets):
+        if not any(t.quantity == quantity and t.set == name for t in file.thresholds):
             yield f"use.{quantity}", f"there is no set {name} with this quantity"

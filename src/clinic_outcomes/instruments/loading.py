@@ -36,8 +36,8 @@ class Instrument:
         return tuple(sorted(loinc | {reduced(text) for text in texts}))
 
     def sets_of(self, quantity: str) -> tuple[Threshold, ...]:
-        """All thresholds that the file has for a quantity, in its order."""
-        return tuple(t for t in self.file.threshold_sets if t.quantity == quantity)
+        """All thresholds there are for a quantity: those of the file in its order, then those that are computed."""
+        return tuple(t for t in self.file.thresholds if t.quantity == quantity)
 
 
 @dataclass(frozen=True)

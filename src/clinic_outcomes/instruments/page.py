@@ -107,7 +107,7 @@ def _loinc(file: InstrumentFile) -> list[str]:
 def _thresholds(file: InstrumentFile) -> list[str]:
     if not file.threshold_sets:
         return []
-    rows = [_row(threshold, file.use) for threshold in file.threshold_sets]
+    rows = [_row(threshold, file.use) for threshold in file.thresholds]
     return ["", "| quantity | set | value | in use | source | mark |", "|---|---|---|---|---|---|", *rows]
 
 
@@ -116,7 +116,7 @@ def _row(threshold: Threshold, use: Mapping[Quantity, str]) -> str:
     cells: Sequence[str] = (
         f"`{threshold.quantity}`",
         f"`{threshold.set}`",
-        f"{threshold.value} {unit}".strip(),
+        "computed" if threshold.value is None else f"{threshold.value} {unit}".strip(),
         "yes" if use.get(threshold.quantity) == threshold.set else "",
         threshold.citation,
         MARKS[threshold.verification],

@@ -50,6 +50,7 @@ ITEM = {
     "alternative": "VARCHAR",
 }
 CLUSTER = {"instrument": "VARCHAR", "cluster": "VARCHAR", "label": "VARCHAR", "symptoms_needed": "INTEGER"}
+RISK_LEVEL = {"instrument": "VARCHAR", "item_number": "INTEGER", "risk_level": "VARCHAR"}
 VERSION = dict.fromkeys(("instrument", "instrument_version", "recall_window"), "VARCHAR")
 BAND = {
     "instrument": "VARCHAR",
@@ -85,6 +86,15 @@ def instrument_tables(
                 (name, letter, cluster.label, cluster.symptoms_needed)
                 for name, each in instruments.items()
                 for letter, cluster in each.file.clusters.items()
+            ],
+        ),
+        "instrument_risk_level": (
+            RISK_LEVEL,
+            [
+                (name, item, level.level)
+                for name, each in instruments.items()
+                for level in each.file.risk_levels
+                for item in level.items
             ],
         ),
         "instrument_version": (VERSION, _versions(instruments)),
@@ -210,6 +220,6 @@ def _versions(instruments: Instruments) -> list[tuple[object, ...]]:
 
 def _thresholds(instruments: Instruments, chosen: Mapping[tuple[str, str], Threshold]) -> Iterator[tuple[object, ...]]:
     for name, each in instruments.items():
-        for t in each.file.threshold_sets:
+        for t in each.file.thresholds:
             used = chosen.get((name, t.quantity)) == t
             yield name, t.quantity, t.set, t.value, t.unit, t.citation, t.verification, used

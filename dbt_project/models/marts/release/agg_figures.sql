@@ -1,5 +1,5 @@
 {%- set sections = [
-    'referral', 'flows', 'owners', 'treatment', 'outcome', 'durability', 'completeness', 'comparison',
+    'referral', 'flows', 'owners', 'treatment', 'outcome', 'scoring', 'recovery', 'durability', 'completeness', 'comparison',
     'safety', 'quality',
 ] -%}
 
