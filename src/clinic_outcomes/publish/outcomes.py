@@ -67,10 +67,11 @@ def instruments_of(view: View, section: str) -> list[Instrument]:
     categories = view.release.categories
     told = {name for name, scope, _ in categories if scope == view.recipient}
     for measure in view.measures_in(section):
-        if measure.instrument and measure.measure in told and measure.figure_type != "life_table_row":
-            label = measure.label.partition(f" {measure.time_window}:")[0]
+        if measure.instrument and measure.measure in told:
+            label = measure.label.partition(":")[0].removesuffix(f" {measure.time_window}")
             known = found.setdefault(measure.instrument, Instrument(measure.instrument, label, {}))
-            known.time_points[measure.time_point] = measure.time_window
+            if measure.figure_type != "life_table_row":
+                known.time_points[measure.time_point] = measure.time_window
     return list(found.values())
 
 

@@ -71,8 +71,8 @@ def _chart(view: View, measure: Measure, figure: Figure, title: str, told: Seque
         identifier=f"over-releases-{measure.measure}".replace("_", "-"),
         title=f"{title}, release after release",
         description=(
-            f"Control chart of {len(told)} releases from {told[0][0]} to {told[-1][0]}: first {told[0][1]:g}{unit}, "
-            f"last {told[-1][1]:g}{unit}. Signals: {named or 'none'}."
+            f"Control chart of {len(told)} releases from {told[0][0]} to {told[-1][0]}: first {values[0]:g}{unit}, "
+            f"last {values[-1]:g}{unit}. Signals: {named or 'none'}."
         ),
         paths=tuple(paths),
         dots=tuple(dots),
