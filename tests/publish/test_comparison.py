@@ -107,5 +107,26 @@ def test_of_a_period_the_last_release_counts_and_later_periods_do_not(tmp_path: 
     later = make_release(tmp_path, MEASURES, figures, clinics=CLINICS, build_id="c" * 16, reporting_period="2024-04")
     earlier = make_release(tmp_path, MEASURES, figures, clinics=CLINICS, build_id="d" * 16, reporting_period="2024-02")
     assert first.name == "2024-03.1"
+    assert '"earlier_releases": []' in (first.parent / "2024-03.2" / "release.json").read_text(encoding="utf-8")
     assert '"earlier_releases": [\n    "2024-03.2"\n  ]' in (later / "release.json").read_text(encoding="utf-8")
     assert '"earlier_releases": []' in (earlier / "release.json").read_text(encoding="utf-8")
+
+
+def test_a_clinic_is_not_told_who_else_refers_or_owns(tmp_path: Path) -> None:
+    measures = [
+        plain_measure("referred_by_network_clinic", "referral", "count", "patients"),
+        plain_measure("sessions_given", "treatment", "count", "sessions", "session"),
+    ]
+    figures = """
+measure                    | clinic_id | dimension        | category | numerator | denominator | patients | clinics
+referred_by_network_clinic | network   | referring_clinic | cedar    | 100       | -           | 100      | 3
+sessions_given             | birch     | organisation     | owner_1  | 200       | -           | 100      | 1
+sessions_given             | network   | organisation     | owner_1  | 900       | -           | 400      | 3
+sessions_given             | network   | organisation     | owner_9  | 700       | -           | 300      | 3
+"""
+    release = make_release(tmp_path, measures, figures, clinics=CLINICS)
+    network, birch = (Grid(release / name / "index.html") for name in ("network", "birch"))
+    assert network.row("referral-referring-clinic", "Cedar")[1] == "100"
+    assert birch.row("treatment-organisation", "Owner 1")[1:] == ["200", ""]
+    told = "".join(path.read_text(encoding="utf-8") for path in (release / "birch").rglob("*") if path.is_file())
+    assert "cedar" not in told.lower() and "owner_9" not in told and "sessions_given/network/organisation" not in told

@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from clinic_outcomes.contract import load_contract
 from clinic_outcomes.publish.parts import Report
-from clinic_outcomes.publish.released import Released
+from clinic_outcomes.publish.released import Figure, Measure, Released
 from clinic_outcomes.publish.view import Release
 from clinic_outcomes.publish.wording import category_label
 
@@ -42,35 +42,41 @@ COLUMNS = {
 def section_tables(report: Report, release: Release) -> dict[str, str]:
     """File name → CSV text of each section, of the figures of this report."""
     measures = {measure.measure: measure for measure in report.measures}
-    lines: dict[str, list[list[object]]] = {}
+    lines: dict[str, list[str]] = {}
     for figure in report.figures:
         measure = measures[figure.measure]
-        dimension = release.dimensions.get(figure.dimension)
-        label = category_label(dimension, figure.category) if figure.dimension else ""
-        interval = release.uncertainty.interval(figure)
-        lines.setdefault(measure.section, []).append(
-            [
-                figure.figure_id,
-                figure.measure,
-                measure.label,
-                figure.clinic_id,
-                figure.dimension,
-                figure.category,
-                label,
-                measure.instrument,
-                measure.time_point,
-                measure.quantity,
-                measure.figure_type,
-                measure.unit,
-                figure.status,
-                figure.value,
-                figure.upper,
-                figure.denominator,
-                interval.lower if interval else None,
-                interval.upper if interval else None,
-            ]
-        )
-    return {f"{section}.csv": _csv(tuple(COLUMNS), rows) for section, rows in sorted(lines.items())}
+        # The network's figures are in every clinic's tables: each line is written once.
+        if figure.figure_id not in release.csv_lines:
+            release.csv_lines[figure.figure_id] = _csv_lines([_cells(release, measure, figure)])
+        lines.setdefault(measure.section, []).append(release.csv_lines[figure.figure_id])
+    header = _csv_lines([tuple(COLUMNS)])
+    return {f"{section}.csv": header + "".join(texts) for section, texts in sorted(lines.items())}
+
+
+def _cells(release: Release, measure: Measure, figure: Figure) -> tuple[object, ...]:
+    """One figure in the order of ``COLUMNS``."""
+    dimension = release.dimensions.get(figure.dimension)
+    interval = release.uncertainty.interval(figure)
+    return (
+        figure.figure_id,
+        figure.measure,
+        measure.label,
+        figure.clinic_id,
+        figure.dimension,
+        figure.category,
+        category_label(dimension, figure.category) if figure.dimension else "",
+        measure.instrument,
+        measure.time_point,
+        measure.quantity,
+        measure.figure_type,
+        measure.unit,
+        figure.status,
+        figure.value,
+        figure.upper,
+        figure.denominator,
+        interval.lower if interval else None,
+        interval.upper if interval else None,
+    )
 
 
 def coverage_table(report: Report, released: Released) -> str:
@@ -88,7 +94,8 @@ def coverage_table(report: Report, released: Released) -> str:
         for (clinic_id, table), delivered in sorted(released.coverage.items())
         if clinic_id == clinic.clinic_id
     ]
-    return _csv(("clinic_id", "title", "reporting_period", "clinic_state", "table_name", "status"), rows)
+    header = ("clinic_id", "title", "reporting_period", "clinic_state", "table_name", "status")
+    return _csv_lines([header, *rows])
 
 
 def data_dictionary(report: Report) -> str:
@@ -99,14 +106,12 @@ def data_dictionary(report: Report) -> str:
         for measure in report.measures
     ]
     sources = [["source table", table.name, "", "", table.description] for table in load_contract().tables.values()]
-    return _csv(("kind", "name", "figure_type", "unit", "meaning"), [*columns, *measures, *sources])
+    return _csv_lines([("kind", "name", "figure_type", "unit", "meaning"), *columns, *measures, *sources])
 
 
-def _csv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+def _csv_lines(rows: Iterable[Sequence[object]]) -> str:
     stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows([_safe(cell) for cell in row] for row in rows)
+    csv.writer(stream, lineterminator="\n").writerows([_safe(cell) for cell in row] for row in rows)
     return stream.getvalue()
 
 

@@ -11,7 +11,7 @@ from clinic_outcomes.publish.outline import Outline, OutlinedDimension
 from clinic_outcomes.publish.parts import Heading, Row
 from clinic_outcomes.publish.released import NETWORK, Figure, Measure, Released
 from clinic_outcomes.publish.uncertainty import Uncertainty
-from clinic_outcomes.publish.wording import Cell, category_label, draw, plain
+from clinic_outcomes.publish.wording import BLANK, Cell, category_label, draw, plain
 
 UNDER_HALF = "under half"
 COMPLETENESS_WITHHELD = "completeness withheld"
@@ -35,6 +35,7 @@ class Release:
             self.sections.setdefault(measure.section, []).append(measure)
             self.quantities[measure.instrument, measure.time_point, measure.quantity] = measure
         self.tables = {section.section: section.table for section in outline.sections}
+        self.csv_lines: dict[str, str] = {}
         self._cells: dict[tuple[str, str, str, str], Cell] = {}
 
     def cell(self, measure: Measure, clinic_id: str, dimension: str = "", category: str = "") -> Cell:
@@ -87,7 +88,9 @@ class View:
         return self.recipient == NETWORK
 
     def cell(self, measure: Measure, scope: str, dimension: str = "", category: str = "") -> Cell:
-        """A figure of one scope."""
+        """A figure of one scope; nothing where the recipient is not told of it."""
+        if not self.may_see(scope, dimension):
+            return BLANK
         return self.release.cell(measure, scope, dimension, category)
 
     def both(self, measure: Measure, dimension: str = "", category: str = "") -> Cell:
