@@ -78,6 +78,8 @@ EDGES = """
     switched    | sgb         | 50       | 100     | -              | -                    | -
     before      | iv_ketamine | 0 7      | 100     | completed 7    | -                    | 0:50 10:20 50-30:45
     before      | sgb         | 50       | 100     | -              | -                    | -
+    interleaved | sgb         | 0 40     | 100     | -              | -                    | -
+    interleaved | iv_ketamine | 5 12     | 100     | completed 12   | -                    | 0:50 20:20 35:25 60:45
     relapsed    | iv_ketamine | 0 7      | 100     | completed 7    | -                    | 0:50 10:20 20:40 60:20
     failed      | iv_ketamine | 0 7      | 100     | completed 7    | -                    | 0:50 10:36 30:10
     """
@@ -97,6 +99,7 @@ EDGES_EXPECTED = """
     kept_going  | end_of_observation | 90               | 35
     switched    | other_protocol     | 40               | 40
     before      | -                  | 40               | 40
+    interleaved | other_protocol     | 20               | 15
     """
 CLINICS = {"ten": TEN, "four": FOUR, "level": LEVEL, "edges": EDGES}
 
@@ -204,7 +207,7 @@ def test_life_table_by_hand(by_hand: Settings) -> None:
 
 
 def test_losses_stay_with_the_network_when_a_clinic_has_nobody_left(by_hand: Settings) -> None:
-    """`ten` has nobody at risk in week 7; of `edges` five are, none of them lost later."""
+    """In week 7 nobody of `ten` is at risk any more; 13 of the two clinics have lost response by then."""
     figures = mart(by_hand, "agg_figures").set_index("figure_id")
     row = figures.loc["pcl_5_survival_week_07_sustained_response/network/protocol/iv_ketamine"]
     assert (int(row.numerator), row.clinics, row.numerator_clinics) == (13, 1, 2)

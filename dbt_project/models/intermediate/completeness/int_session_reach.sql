@@ -1,7 +1,7 @@
 {{ config(materialized='table') }}
 
 -- Each session that an index course was planned to have, reached or not; where the plan is not known, each that any
--- course of the network had.
+-- course of the network had. Of a clinic that does not deliver courses nothing is known of plans and ends.
 with recursive numbers as (
 
     select 1 as session_number
@@ -28,3 +28,4 @@ select
     progress.sessions_given >= numbers.session_number as is_reached
 from {{ ref('int_course_progress') }} as progress
 inner join numbers on coalesce(progress.planned_sessions >= numbers.session_number, true)
+where progress.protocol <> 'not_recorded'

@@ -36,13 +36,13 @@ next_protocols as (
 
     select
         first_courses.course_key,
-        min(others.first_session_day) as next_protocol_day
+        min(other_sessions.session_day) as next_protocol_day
     from first_courses
-    inner join courses as others
+    inner join {{ ref('int_course_sessions') }} as other_sessions
         on
-            first_courses.patient_key = others.patient_key
-            and first_courses.protocol <> others.protocol
-            and first_courses.first_session_day < others.first_session_day
+            first_courses.patient_key = other_sessions.patient_key
+            and first_courses.protocol <> other_sessions.protocol
+            and first_courses.first_session_day < other_sessions.session_day
     group by first_courses.course_key
 
 ),
