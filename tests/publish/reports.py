@@ -32,6 +32,7 @@ instrument | quantity         | threshold_set | value | unit    | citation      
 pcl_5      | response_percent | thirty        | 30    | percent | Somebody 2020   | read         | true
 pcl_5      | response_percent | fifty         | 50    | percent | Another 2021    | unverified   | false
 phq_9      | response_percent | half          | 50    | percent | Third 1999      | secondary    | true
+phq_9      | reliable_change  | sample        | -     | point   | Fourth 1991     | read         | false
 """
 DIMENSIONS = """
 dimension      | sort_order | label           | scope
@@ -52,7 +53,7 @@ def questionnaire(
         known = "" if quantity in ("paired", "paired_share") else f"{instrument}_{point}_paired_share"
         judged = "thirty" if quantity.startswith("response") else ""
         name = f"{instrument}_{point}_{quantity}"
-        text = f"{label} {window}: {quantity.replace('_', ' ')}"
+        text = f"{label} {window.partition(' (')[0]}: {quantity.replace('_', ' ')}"
         about = (instrument, point, quantity, known, window, judged, "Somebody 2020" if judged else "")
         rows.append((name, "outcomes", order + number, text, figure_type, unit, "patient", *about))
     return rows

@@ -10,7 +10,7 @@ from clinic_outcomes.publish.methods import chapters
 from tests.publish.reports import Grid, make_release, plain_measure, questionnaire, release_of
 
 QUANTITIES = ("paired", "change", "response_share")
-POINTS = (("week_4", "Week 4"), ("last", "Last"))
+POINTS = (("week_4", "Week 4 (the score nearest to day 28 of days 21 to 41)"), ("last", "Last"))
 MEASURES = [
     plain_measure("patients_treated", "treatment", "count", "patients"),
     *(
@@ -52,9 +52,14 @@ def test_thresholds_have_their_set_citation_and_mark(home: Path) -> None:
     release = release_of(home)
     entries = [entry for chapter in chapters(release.released.measures, release) for entry in chapter.entries]
     response = next(entry for entry in entries if entry.anchor == "quantity-response_share")
-    assert response.thresholds == ("PCL-5: 30 percent, set thirty (Somebody 2020; read in the source)",)
+    assert response.thresholds == ("PCL-5: 30 percent (set thirty: Somebody 2020; read in the source)",)
     rows = Grid(home / "releases" / "latest" / "network" / "methods.html").tables["thresholds-table"]
     assert ["PCL-5", "Response percent", "50 percent", "fifty", "Another 2021", "not verified", "not in use"] in rows
+
+
+def test_time_points_have_their_days(home: Path) -> None:
+    words = Grid(home / "releases" / "latest" / "network" / "methods.html").words
+    assert "Week 4 the score nearest to day 28 of days 21 to 41 Last" in words
 
 
 def test_the_policys_numbers_are_told(home: Path) -> None:

@@ -147,6 +147,20 @@ def test_judgements_stand_side_by_side_by_protocol_and_arm(network: Grid) -> Non
     assert network.row("judgements-pcl-5-last", "Worse")[1].startswith("5%")
 
 
+def test_bounds_stand_beside_the_response(tmp_path: Path) -> None:
+    bounds = questionnaire("pcl_5", "PCL-5", "last", "Last", BOUNDS, 400)
+    figures = """
+measure                              | clinic_id | dimension | category    | numerator | denominator | patients| clinics
+pcl_5_last_response_share            | network   | protocol  | iv_ketamine | 350       | 700         | 700     | 3
+pcl_5_last_response_worst_case_share | network   | protocol  | iv_ketamine | 350       | 1000        | 1000    | 3
+pcl_5_last_response_best_case_share  | network   | protocol  | iv_ketamine | 650       | 1000        | 1000    | 3
+"""
+    page = Grid(make_release(tmp_path, [*MEASURES, *bounds], figures) / "network" / "index.html")
+    row = page.row("judgements-pcl-5-last", "Response of all starters if all others failed, or all succeeded")
+    # 350 responders among 1,000 starters, and the 300 without both scores beside them.
+    assert row[1] == "35% of 1,000 to 65%"
+
+
 def test_strata_differ_from_the_first_group(network: Grid) -> None:
     table = network.tables["strata-pcl-5-last"]
     assert ["Baseline severity"] in table

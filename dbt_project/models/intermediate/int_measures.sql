@@ -36,7 +36,23 @@ time_points as (
         label,
         label_in_text,
         needs_same_day_recall,
-        false as is_of_life_table
+        false as is_of_life_table,
+        -- The window in words, beside the label that reports call it by.
+        label || case
+            when from_day is null then ''
+            else
+                ' (the '
+                || case when taken = 'nearest' then 'score nearest to day ' || target_day else taken || ' score' end
+                || case
+                    when to_day > 3650 then ' from day ' || from_day || ' on after '
+                    else ' of days ' || from_day || ' to ' || to_day || ' after '
+                end
+                || case anchor
+                    when 'session' then 'session ' || anchor_session
+                    when 'last_session' then 'the last session'
+                    else 'the first session'
+                end || ')'
+        end as time_window
     from {{ ref('time_points') }}
     union all
     select
@@ -45,7 +61,8 @@ time_points as (
         label,
         label_in_text,
         false as needs_same_day_recall,
-        true as is_of_life_table
+        true as is_of_life_table,
+        label || ' (days ' || from_day || ' to ' || to_day || ' after the response)' as time_window
     from {{ ref('life_table_weeks') }}
 
 ),
@@ -73,6 +90,7 @@ combined as (
         instruments.sort_order as instrument_order,
         time_points.time_point,
         time_points.label as time_point_label,
+        time_points.time_window,
         time_points.label_in_text,
         time_points.sort_order as time_point_order,
         time_points.is_of_life_table,
@@ -121,7 +139,7 @@ of_questionnaires as (
         ) as completeness_measure,
         coalesce({{ filled_in('numerator_definition') }}, '') as numerator_definition,
         coalesce({{ filled_in('denominator_definition') }}, '') as denominator_definition,
-        time_point_label as time_window,
+        time_window,
         coalesce(threshold_set, '') as threshold_set,
         coalesce(citation, '') as source,
         time_point = 'first_to_last' as is_pooled

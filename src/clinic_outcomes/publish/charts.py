@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 WIDTH, HEIGHT = 640, 300
-LEFT, RIGHT, TOP, BOTTOM = 56, 16, 14, 44
+LEFT, RIGHT, TOP, BOTTOM = 56, 30, 14, 44
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from clinic_outcomes.publish.page import render
 from clinic_outcomes.publish.parts import Report
 from clinic_outcomes.publish.released import Measure, Released, Threshold
 from clinic_outcomes.publish.view import Release, anchor
-from clinic_outcomes.publish.wording import VERIFICATION, decimal_text, plain
+from clinic_outcomes.publish.wording import VERIFICATION, decimal_text, plain, threshold_text, threshold_value
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,7 @@ def render_methods(report: Report, release: Release) -> str:
         thresholds=_threshold_rows(report.measures, release.released),
         observed_over_expected=release.released.measure(release.outline.comparison.observed_over_expected),
         dimensions=release.released.dimensions,
+        time_points=_time_points(report.measures),
     )
 
 
@@ -119,11 +120,7 @@ def _thresholds(measures: Sequence[Measure], quantity: str, thresholds: Sequence
         sets = {m.threshold_set for m in measures if m.instrument == threshold.instrument}
         # A set may hold several thresholds; where the layout does not say which, all that are used are named.
         if threshold.is_used and threshold.threshold_set in sets and quantity in ("", threshold.quantity):
-            mark = VERIFICATION.get(threshold.verification, threshold.verification)
-            lines.append(
-                f"{labels[threshold.instrument]}: {threshold.value.normalize():f} {threshold.unit}, set "
-                f"{threshold.threshold_set} ({threshold.citation}; {mark})"
-            )
+            lines.append(f"{labels[threshold.instrument]}: {threshold_text(threshold)}")
     return lines
 
 
@@ -132,7 +129,7 @@ def _given_for(measures: Sequence[Measure]) -> list[str]:
     labels = instrument_labels(measures)
     by_points: dict[tuple[str, ...], list[str]] = {}
     for instrument, label in labels.items():
-        points = tuple(m.time_window for m in measures if m.instrument == instrument)
+        points = tuple(m.time_point_label for m in measures if m.instrument == instrument)
         by_points.setdefault(points, []).append(label)
     return [f"{', '.join(names)}: {'; '.join(points)}" for points, names in by_points.items()]
 
@@ -141,9 +138,18 @@ def instrument_labels(measures: Sequence[Measure]) -> dict[str, str]:
     """The names of instruments, as their measures' labels begin, in order."""
     labels: dict[str, str] = {}
     for measure in measures:
-        name = measure.label.partition(":")[0].removesuffix(f" {measure.time_window}")
-        labels.setdefault(measure.instrument, name)
+        labels.setdefault(measure.instrument, measure.instrument_label)
     return labels
+
+
+def _time_points(measures: Sequence[Measure]) -> list[tuple[str, str]]:
+    """Label and window of each time point of questionnaires, weeks of life tables aside."""
+    found = {
+        m.time_point_label: m.time_window.removeprefix(m.time_point_label).strip(" ()")
+        for m in measures
+        if m.instrument and m.figure_type != "life_table_row"
+    }
+    return list(found.items())
 
 
 def _threshold_rows(measures: Sequence[Measure], released: Released) -> list[dict[str, str]]:
@@ -156,7 +162,7 @@ def _threshold_rows(measures: Sequence[Measure], released: Released) -> list[dic
                 {
                     "instrument": labels[threshold.instrument],
                     "quantity": plain(threshold.quantity),
-                    "value": f"{threshold.value.normalize():f} {threshold.unit}",
+                    "value": threshold_value(threshold),
                     "set": threshold.threshold_set,
                     "citation": threshold.citation,
                     "mark": VERIFICATION.get(threshold.verification, threshold.verification),

@@ -46,8 +46,7 @@ class Group:
 def outcome_blocks(view: View, outlined: OutlinedSection) -> list[Block]:
     """All of the section of questionnaires."""
     instruments = instruments_of(view, outlined.section)
-    blocks: list[Block] = list(general_tables(view, outlined))
-    blocks += [table for table in [_first_to_last(view, instruments)] if table]
+    blocks: list[Block] = [table for table in [_first_to_last(view, instruments)] if table]
     for instrument in instruments:
         groups = groups_of(view, instrument)
         found: list[Block] = [*_score_tables(view, instrument, groups), *_judgement_tables(view, instrument, groups)]
@@ -58,7 +57,10 @@ def outcome_blocks(view: View, outlined: OutlinedSection) -> list[Block]:
         if found:
             name = f"outcomes-{instrument.instrument}".replace("_", "-")
             blocks += [Subheading(name, instrument.label), *found]
-    return blocks
+    others = general_tables(view, outlined)
+    if blocks and others:
+        blocks.append(Subheading("outcomes-several", "Several questionnaires together"))
+    return [*blocks, *others]
 
 
 def instruments_of(view: View, section: str) -> list[Instrument]:
@@ -68,10 +70,9 @@ def instruments_of(view: View, section: str) -> list[Instrument]:
     told = {name for name, scope, _ in categories if scope == view.recipient}
     for measure in view.measures_in(section):
         if measure.instrument and measure.measure in told:
-            label = measure.label.partition(":")[0].removesuffix(f" {measure.time_window}")
-            known = found.setdefault(measure.instrument, Instrument(measure.instrument, label, {}))
+            known = found.setdefault(measure.instrument, Instrument(measure.instrument, measure.instrument_label, {}))
             if measure.figure_type != "life_table_row":
-                known.time_points[measure.time_point] = measure.time_window
+                known.time_points[measure.time_point] = measure.time_point_label
     return list(found.values())
 
 
@@ -124,9 +125,9 @@ def _judgement_tables(view: View, instrument: Instrument, groups: Sequence[Group
         rows = []
         shown = [g for g in groups if label and _any_shown(view, instrument.instrument, point, layout.judgements, g)]
         for column in layout.judgements:
-            measure = view.release.quantities.get((instrument.instrument, point, column.quantity))
+            measure = view.release.quantities.get(_key(instrument.instrument, point, column))
             if measure is not None:
-                cells = tuple(_cell(view, (instrument.instrument, point, column.quantity), column, g) for g in shown)
+                cells = tuple(_cell(view, instrument.instrument, point, column, group) for group in shown)
                 rows.append(Row(Heading(column.heading, f"quantity-{column.quantity}"), cells))
         kept, withheld = without_withheld(rows)
         if not kept or label is None:
@@ -172,25 +173,30 @@ def _cells(view: View, instrument: str, point: str, columns: Iterable[Column], g
     """A row of figures. How many people they are of is said once: by those with both scores, and by completeness."""
     cells: list[Cell] = []
     for column in columns:
-        cell = _cell(view, (instrument, point, column.quantity), column, group)
-        if column.to:
-            cell = replace(cell, to=_cell(view, (instrument, point, column.to), column, group))
+        cell = _cell(view, instrument, point, column, group)
         said = {cells[0].text, *(earlier.of for earlier in cells)} if cells else set()
-        cells.append(without_number(cell) if cell.of in said else cell)
+        cells.append(replace(cell, of="") if cell.of in said else cell)
     return tuple(cells)
 
 
-def _cell(view: View, quantity: tuple[str, str, str], column: Column, group: Group) -> Cell:
+def _cell(view: View, instrument: str, point: str, column: Column, group: Group) -> Cell:
+    """The figure of a column, and the one that it runs to."""
+    cell = _figure_cell(view, _key(instrument, point, column), column, group)
+    if not column.to:
+        return cell
+    return replace(cell, to=replace(_figure_cell(view, (instrument, point, column.to), column, group), of=""))
+
+
+def _key(instrument: str, point: str, column: Column) -> tuple[str, str, str]:
+    return instrument, "" if column.before_treatment else point, column.quantity
+
+
+def _figure_cell(view: View, quantity: tuple[str, str, str], column: Column, group: Group) -> Cell:
     measure = view.release.quantities.get(quantity)
     cell = view.both(measure, group.dimension, group.category) if measure else BLANK
     return replace(
         cell, interval=cell.interval if column.interval else "", beside=cell.beside if column.network else None
     )
-
-
-def without_number(cell: Cell) -> Cell:
-    """A cell that does not say how many people it is of; nor does the other end of what runs from it to another."""
-    return replace(cell, of="", to=replace(cell.to, of="") if cell.to else None)
 
 
 def _table(

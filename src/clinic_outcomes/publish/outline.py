@@ -77,7 +77,8 @@ class Column(_Part):
     """A quantity of a questionnaire as a column or row, under a short name; ``threshold`` is what it is judged by.
 
     ``to`` is a second quantity: the cell runs from the one to the other. ``interval`` says whether to draw intervals,
-    ``network`` whether the network's figure stands beside a clinic's.
+    ``network`` whether the network's figure stands beside a clinic's. ``before_treatment`` is for a quantity without
+    a time point, of the baseline alone.
     """
 
     quantity: str
@@ -86,6 +87,7 @@ class Column(_Part):
     to: str = ""
     interval: bool = True
     network: bool = True
+    before_treatment: bool = False
 
 
 class Sustained(_Part):

@@ -47,6 +47,16 @@ class Measure:
     threshold_set: str = ""
     source: str = ""
 
+    @property
+    def time_point_label(self) -> str:
+        """The time point as reports call it: ``time_window`` without its days, which follow in brackets."""
+        return self.time_window.partition(" (")[0]
+
+    @property
+    def instrument_label(self) -> str:
+        """The questionnaire as reports call it: the beginning of its measures' labels."""
+        return self.label.partition(":")[0].removesuffix(f" {self.time_point_label}")
+
 
 @dataclass(frozen=True)
 class Figure:
@@ -86,12 +96,15 @@ class ReportedClinic:
 
 @dataclass(frozen=True)
 class Threshold:
-    """One number of a named threshold set and where it comes from; ``is_used`` where figures were made with it."""
+    """One number of a named threshold set and where it comes from; ``is_used`` where figures were made with it.
+
+    ``value`` is empty where it is worked out from the scores themselves.
+    """
 
     instrument: str
     quantity: str
     threshold_set: str
-    value: Decimal
+    value: Decimal | None
     unit: str
     citation: str
     verification: str
@@ -180,7 +193,7 @@ def read_released(folder: Path, settings: Settings) -> Released:
 
 def _columns(kind: type[Measure] | type[Threshold] | type[Dimension]) -> str:
     """The fields of a type as columns to select: empty text for null, numbers as Python has them."""
-    expressions = {"str": "coalesce({0}, '')", "Decimal": "{0}::DECIMAL(18, 6)"}
+    expressions = {"str": "coalesce({0}, '')", "Decimal | None": "{0}::DECIMAL(18, 6)"}
     return ", ".join(expressions.get(str(one.type), "{0}").format(one.name) for one in fields(kind))
 
 

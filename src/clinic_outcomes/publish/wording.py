@@ -104,10 +104,16 @@ def range_text(interval: Range, unit: str = "") -> str:
 
 def threshold_text(threshold: Threshold) -> str:
     """A threshold with its set, citation and mark."""
-    value = f"{threshold.value.normalize():f}"
-    unit = threshold.unit if threshold.value == 1 or threshold.unit in ("percent", "correlation") else "points"
     mark = VERIFICATION.get(threshold.verification, threshold.verification)
-    return f"{value} {unit} (set {threshold.threshold_set}: {threshold.citation}; {mark})"
+    return f"{threshold_value(threshold)} (set {threshold.threshold_set}: {threshold.citation}; {mark})"
+
+
+def threshold_value(threshold: Threshold) -> str:
+    """A threshold's number with its unit, or that there is none but what the scores give."""
+    if threshold.value is None:
+        return "worked out from the scores"
+    unit = "points" if threshold.unit == "point" and threshold.value != 1 else threshold.unit
+    return f"{threshold.value.normalize():f} {unit}"
 
 
 def category_label(dimension: OutlinedDimension | None, category: str) -> str:
