@@ -35,7 +35,8 @@ last_scores as (
         scores.total_score,
         row_number() over (
             partition by windows.course_key, scores.instrument
-            order by -scores.moment, -scores.minutes_from_session_start nulls last, scores.assessment_key
+            order by
+                scores.moment desc, scores.minutes_from_session_start desc nulls last, scores.assessment_key desc
         ) as preference
     from {{ ref('int_outcome_windows') }} as windows
     inner join {{ ref('int_scores') }} as scores
