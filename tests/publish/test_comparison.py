@@ -127,6 +127,20 @@ sessions_given             | network   | organisation     | owner_9  | 700      
     release = make_release(tmp_path, measures, figures, clinics=CLINICS)
     network, birch = (Grid(release / name / "index.html") for name in ("network", "birch"))
     assert network.row("referral-referring-clinic", "Cedar")[1] == "100"
-    assert birch.row("treatment-organisation", "Owner 1")[1:] == ["200", ""]
+    assert birch.row("treatment-organisation", "Owner 1")[1:] == ["200"]
     told = "".join(path.read_text(encoding="utf-8") for path in (release / "birch").rglob("*") if path.is_file())
     assert "cedar" not in told.lower() and "owner_9" not in told and "sessions_given/network/organisation" not in told
+
+
+def test_what_is_told_of_the_network_alone_has_no_column_of_the_clinic(tmp_path: Path) -> None:
+    measures = [plain_measure("patients_lost", "referral", "count", "patients")]
+    figures = """
+measure       | clinic_id | dimension      | category  | numerator | denominator | patients | clinics
+patients_lost | network   | closing_reason | cost      | 100       | -           | 100      | 3
+patients_lost | birch     | ''             | ''        | 50        | -           | 50       | 1
+"""
+    dimensions = "dimension | sort_order | label | scope\nclosing_reason | 1 | Reason | network"
+    release = make_release(tmp_path, measures, figures, clinics=CLINICS, dimensions=dimensions)
+    page = Grid(release / "birch" / "index.html")
+    assert page.captions["referral-closing-reason"] == "From referral to treatment: by why the referral ended, network"
+    assert page.row("referral-closing-reason", "Cost")[1:] == ["100"]

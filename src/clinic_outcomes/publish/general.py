@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from clinic_outcomes.publish.outline import OutlinedSection
 from clinic_outcomes.publish.parts import Heading, Row, Table
-from clinic_outcomes.publish.released import Measure
+from clinic_outcomes.publish.released import NETWORK, Measure
 from clinic_outcomes.publish.view import View, anchor
 from clinic_outcomes.publish.wording import BLANK, in_sentence, reading
 
@@ -92,9 +92,10 @@ def _by(view: View, outlined: OutlinedSection, measures: Sequence[Measure], dime
     """The figures of a section broken down by a dimension, in as many tables as it takes to keep each readable."""
     having = view.having(measures, dimension)
     categories = view.categories(having, dimension) if having else []
+    scopes = view.scopes_told(dimension)
     return [
-        _breakdown(view, outlined, part, dimension, categories, number)
-        for number, part in enumerate(_parts(having, MEASURES_A_TABLE[len(view.scopes)]))
+        _breakdown(view, outlined, part, dimension, categories, scopes, number)
+        for number, part in enumerate(_parts(having, MEASURES_A_TABLE[len(scopes)]))
     ]
 
 
@@ -104,6 +105,7 @@ def _breakdown(
     measures: Sequence[Measure],
     dimension: str,
     categories: Sequence[str],
+    scopes: Sequence[str],
     number: int,
 ) -> Table:
     """One table of a breakdown: a row a category; ``number`` counts the tables of this breakdown from 0."""
@@ -111,24 +113,25 @@ def _breakdown(
     rows = tuple(
         Row(
             Heading(view.category_title(dimension, category)),
-            tuple(view.cell(m, scope, dimension, category) for m in measures for scope in view.scopes),
+            tuple(view.cell(m, scope, dimension, category) for m in measures for scope in scopes),
         )
         for category in categories
     )
     headings = tuple(view.column(m) for m in measures)
     example = reading(
         [
-            (row.heading.text, heading.text, row.cells[i * len(view.scopes)])
+            (row.heading.text, heading.text, row.cells[i * len(scopes)])
             for row in rows
             for i, heading in enumerate(headings)
         ]
     )
+    whose = "" if view.is_network or len(scopes) > 1 else f", {'network' if scopes == (NETWORK,) else 'this clinic'}"
     return Table(
         identifier=f"{outlined.section}-{dimension}{f'-{number + 1}' if number else ''}".replace("_", "-"),
-        caption=f"{outlined.title}: by {in_sentence(title)}{', continued' if number else ''}",
+        caption=f"{outlined.title}: by {in_sentence(title)}{whose}{', continued' if number else ''}",
         stub=title,
-        columns=headings if view.is_network else view.scope_headings(),
-        groups=() if view.is_network else headings,
+        columns=view.scope_headings() if len(scopes) > 1 else headings,
+        groups=headings if len(scopes) > 1 else (),
         rows=rows,
         notes=(example,),
     )

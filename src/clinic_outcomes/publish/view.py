@@ -35,6 +35,7 @@ class Release:
             self.sections.setdefault(measure.section, []).append(measure)
             self.quantities[measure.instrument, measure.time_point, measure.quantity] = measure
         self.tables = {section.section: section.table for section in outline.sections}
+        self.of_network_alone = {one.dimension for one in released.dimensions if one.scope == NETWORK}
         self.csv_lines: dict[str, str] = {}
         self._cells: dict[tuple[str, str, str, str], Cell] = {}
 
@@ -108,7 +109,7 @@ class View:
     def having(self, measures: Iterable[Measure], dimension: str) -> list[Measure]:
         """Those of the measures that have a figure in a dimension for this recipient or the network."""
         categories = self.release.categories
-        scopes = [scope for scope in self.scopes if self.may_see(scope, dimension)]
+        scopes = self.scopes_told(dimension)
         return [m for m in measures if any((m.measure, scope, dimension) in categories for scope in scopes)]
 
     def categories(self, measures: Sequence[Measure], dimension: str) -> list[str]:
@@ -116,8 +117,7 @@ class View:
         found = {
             category
             for measure in measures
-            for scope in self.scopes
-            if self.may_see(scope, dimension)
+            for scope in self.scopes_told(dimension)
             for category in self.release.categories.get((measure.measure, scope, dimension), ())
         }
         described = self.described(dimension)
@@ -152,9 +152,14 @@ class View:
         """The dimensions that any of the measures is told by, in the outline's order."""
         names = {measure.measure for measure in measures}
         keys = self.release.categories
-        used = {d for name, scope, d in keys if d and name in names and scope in self.scopes and self.may_see(scope, d)}
+        used = {d for name, scope, d in keys if d and name in names and scope in self.scopes_told(d)}
         ordered = [name for name in self.release.dimensions if name in used]
         return [*ordered, *sorted(used - set(ordered))]
+
+    def scopes_told(self, dimension: str) -> tuple[str, ...]:
+        """The scopes that a breakdown is told of, as far as the recipient may see them."""
+        told = (NETWORK,) if dimension in self.release.of_network_alone else self.scopes
+        return tuple(scope for scope in told if self.may_see(scope, dimension))
 
     def may_see(self, scope: str, dimension: str) -> bool:
         """Whether a recipient is told of a scope by a dimension: not a clinic of others' owners and referrals."""
