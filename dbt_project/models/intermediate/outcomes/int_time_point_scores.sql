@@ -25,14 +25,15 @@ with candidates as (
                 case windows.taken
                     when 'last' then -scores.minutes_from_session_start else scores.minutes_from_session_start
                 end,
+                case windows.taken when 'last' then scores.assessment_key end desc,
                 scores.assessment_key
         ) as preference
     from {{ ref('int_outcome_windows') }} as windows
     inner join {{ ref('int_scores') }} as scores
         on
             windows.patient_key = scores.patient_key
-            and scores.moment >= windows.from_moment
-            and scores.moment <= windows.to_moment
+            and windows.from_moment <= scores.moment
+            and windows.to_moment >= scores.moment
 
 )
 
