@@ -20,6 +20,7 @@ HEADER = (
 )
 TYPES = {
     "paired": ("count", "patients"),
+    "not_assessable": ("count", "patients"),
     "baseline": ("mean", "points"),
     "score": ("mean", "points"),
     "change": ("mean", "points"),

@@ -139,6 +139,20 @@ def test_protocols_with_nothing_to_show_are_counted_in_one_line(network: Grid) -
     assert "PCL-5: 1 more protocol or arm: every figure withheld, or nought." in network.words
 
 
+def test_scores_that_cannot_tell_of_relief_within_hours_are_counted(tmp_path: Path) -> None:
+    measures = questionnaire("pcl_5", "PCL-5", "within_24_hours", "Within 24 hours", ["paired", "not_assessable"], 1)
+    figures = """
+measure                              | clinic_id | dimension | category          | numerator | denominator | patients | clinics
+pcl_5_within_24_hours_paired         | network   | protocol  | iv_ketamine       | 100       | -           | 100      | 3
+pcl_5_within_24_hours_not_assessable | network   | protocol  | iv_ketamine       | 202       | -           | 202      | 3
+pcl_5_within_24_hours_paired         | network   | protocol  | midazolam_control | 100       | -           | 100      | 3
+pcl_5_within_24_hours_not_assessable | network   | protocol  | midazolam_control | 0         | -           | 0        | 0
+"""  # noqa: E501
+    words = Grid(make_release(tmp_path, measures, figures) / "network" / "index.html").words
+    assert "Within 24 hours: not assessable for about 200 people" in words
+    assert words.count("not assessable") == 1
+
+
 def test_judgements_stand_side_by_side_by_protocol_and_arm(network: Grid) -> None:
     table = network.tables["judgements-pcl-5-last"]
     assert table[0][1:3] == ["Intravenous ketamine", "Midazolam control"]

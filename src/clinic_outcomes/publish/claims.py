@@ -42,14 +42,12 @@ class Document(_Part):
     description: str
 
 
-class Test(_Part):
+class Check(_Part):
     """A figure and the rule it is judged by.
 
     ``than`` is what it is compared with, ``of`` the count that its denominator is a part of, ``among`` the counts that
     a count of events is taken from, people first.
     """
-
-    __test__ = False
 
     figure: FigureName
     rule: Rule
@@ -65,7 +63,7 @@ class Claim(_Part):
     documents: tuple[str, ...]
     claim: str
     reading: str = ""
-    tests: tuple[Test, ...] = ()
+    tests: tuple[Check, ...] = ()
     beside: tuple[FigureName, ...] = ()
     not_measurable: str = ""
     cannot_be_assessed: str = ""
@@ -160,7 +158,7 @@ def _figure(view: View, name: FigureName | None, scope: str) -> Figure | None:
     return view.released.figure(name.measure, scope, name.dimension, name.category) if name else None
 
 
-def _evidence(view: View, test: Test, scope: str) -> tuple[Evidence, Cell, str]:
+def _evidence(view: View, test: Check, scope: str) -> tuple[Evidence, Cell, str]:
     """What the rule looks at, how it is drawn, and its coverage in words."""
     figure = _figure(view, test.figure, scope)
     cell = replace(_cell(view, test.figure, scope), few="")
@@ -190,7 +188,7 @@ def _difference(cell: Cell, figure: Figure, other: Figure, interval: Range | Non
     return Cell("shown", text, interval=range_text(interval))
 
 
-def _events(view: View, test: Test, scope: str, figure: Figure, cell: Cell) -> tuple[Evidence, Cell, str]:
+def _events(view: View, test: Check, scope: str, figure: Figure, cell: Cell) -> tuple[Evidence, Cell, str]:
     """Nought events with the exact upper bound of each count they are among, people first."""
     base = view.released.policy.counts.rounding_base
     bounds, people = [], None
@@ -206,7 +204,7 @@ def _events(view: View, test: Test, scope: str, figure: Figure, cell: Cell) -> t
     return Evidence(count=figure.value, people=people), replace(cell, interval="; ".join(bounds)), ""
 
 
-def _coverage(view: View, test: Test, scope: str, figures: Sequence[Figure]) -> tuple[bool, Decimal | None, str]:
+def _coverage(view: View, test: Check, scope: str, figures: Sequence[Figure]) -> tuple[bool, Decimal | None, str]:
     """Whether coverage matters, the smallest of the figures' in percent (None: withheld), and both in words."""
     if test.of is not None:
         whole = _figure(view, test.of, scope)

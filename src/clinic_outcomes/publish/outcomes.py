@@ -108,12 +108,28 @@ def _score_tables(view: View, instrument: Instrument, groups: Sequence[Group]) -
         if kept:
             caption = f"{instrument.label}, {group.title}: scores and response by time point"
             name = f"scores-{instrument.instrument}-{group.identifier}".replace("_", "-")
-            tables.append(_table(view, name, caption, "Time point", columns, kept, withheld, instrument.instrument))
+            table = _table(view, name, caption, "Time point", columns, kept, withheld, instrument.instrument)
+            tables.append(replace(table, notes=(*table.notes, *_unusable_notes(view, instrument, group))))
         else:
             empty += bool(withheld)
     if empty:
         tables.append(Note(f"{instrument.label}: {withheld_note(empty, 'protocol or arm')}"))
     return tables
+
+
+def _unusable_notes(view: View, instrument: Instrument, group: Group) -> list[str]:
+    """Of how many people scores at a time point could not be used, as their form asks about a longer time."""
+    notes = []
+    for point, label in instrument.time_points.items():
+        measure = view.release.quantities.get((instrument.instrument, point, "not_assessable"))
+        cell = view.cell(measure, view.recipient, group.dimension, group.category) if measure else BLANK
+        if cell.kind == "withheld" or (cell.kind == "shown" and cell.text != "0"):
+            how_many = "a number of people that is withheld" if cell.kind == "withheld" else f"about {cell.text} people"
+            notes.append(
+                f"{label}: not assessable for {how_many}, who answered only forms that ask about a longer time. Their "
+                "scores could not be used."
+            )
+    return notes
 
 
 def _judgement_tables(view: View, instrument: Instrument, groups: Sequence[Group]) -> list[Block]:
