@@ -6,21 +6,22 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from clinic_outcomes.publish.outline import OutlinedSection
-from clinic_outcomes.publish.parts import Heading, Row, Table
+from clinic_outcomes.publish.parts import Block, Heading, Note, Row, Table
 from clinic_outcomes.publish.released import NETWORK, Measure
-from clinic_outcomes.publish.view import View, anchor
+from clinic_outcomes.publish.view import View, anchor, withheld_note, without_withheld
 from clinic_outcomes.publish.wording import BLANK, in_sentence, reading
 
 MEASURES_A_TABLE = {1: 6, 2: 3}
 """Most measures side by side, by the number of figures each has a row (the network's; a clinic's and the network's)."""
 
 
-def general_tables(view: View, outlined: OutlinedSection) -> list[Table]:
+def general_tables(view: View, outlined: OutlinedSection) -> list[Block]:
     """Tables of a section's measures, but for those of questionnaires."""
     measures = [m for m in view.measures_in(outlined.section) if _is_general(view, m)]
-    in_funnel = {name for step in outlined.funnel for name in step.model_dump().values()}
+    taken = [step for step in outlined.funnel if view.released.measure(step.count)]
+    in_funnel = {name for step in taken for name in step.model_dump().values()}
     others = [measure for measure in measures if measure.measure not in in_funnel]
-    tables = [_funnel(view, outlined), _overall(view, outlined, others)]
+    tables: list[Block | None] = [_funnel(view, outlined), _overall(view, outlined, others)]
     broken_down = [m for m in measures if not outlined.breakdown or m.measure in outlined.breakdown]
     tables += [table for name in view.dimensions_of(broken_down) for table in _by(view, outlined, broken_down, name)]
     return [table for table in tables if table]
@@ -88,7 +89,7 @@ def _with_bars(view: View, steps: Sequence[Measure], rows: Sequence[Row]) -> lis
     ]
 
 
-def _by(view: View, outlined: OutlinedSection, measures: Sequence[Measure], dimension: str) -> list[Table]:
+def _by(view: View, outlined: OutlinedSection, measures: Sequence[Measure], dimension: str) -> list[Table | Note]:
     """The figures of a section broken down by a dimension, in as many tables as it takes to keep each readable."""
     having = view.having(measures, dimension)
     categories = view.categories(having, dimension) if having else []
@@ -107,15 +108,17 @@ def _breakdown(
     categories: Sequence[str],
     scopes: Sequence[str],
     number: int,
-) -> Table:
+) -> Table | Note:
     """One table of a breakdown: a row a category; ``number`` counts the tables of this breakdown from 0."""
     title = view.dimension_title(dimension)
-    rows = tuple(
-        Row(
-            Heading(view.category_title(dimension, category)),
-            tuple(view.cell(m, scope, dimension, category) for m in measures for scope in scopes),
-        )
-        for category in categories
+    rows, withheld = without_withheld(
+        [
+            Row(
+                Heading(view.category_title(dimension, category)),
+                tuple(view.cell(m, scope, dimension, category) for m in measures for scope in scopes),
+            )
+            for category in categories
+        ]
     )
     headings = tuple(view.column(m) for m in measures)
     example = reading(
@@ -126,14 +129,17 @@ def _breakdown(
         ]
     )
     whose = "" if view.is_network or len(scopes) > 1 else f", {'network' if scopes == (NETWORK,) else 'this clinic'}"
+    caption = f"{outlined.title}: by {in_sentence(title)}{whose}{', continued' if number else ''}"
+    if not rows:
+        return Note(f"{caption}: every figure withheld or absent.")
     return Table(
         identifier=f"{outlined.section}-{dimension}{f'-{number + 1}' if number else ''}".replace("_", "-"),
-        caption=f"{outlined.title}: by {in_sentence(title)}{whose}{', continued' if number else ''}",
+        caption=caption,
         stub=title,
         columns=view.scope_headings() if len(scopes) > 1 else headings,
         groups=headings if len(scopes) > 1 else (),
-        rows=rows,
-        notes=(example,),
+        rows=tuple(rows),
+        notes=tuple(note for note in (example, withheld_note(withheld)) if note),
     )
 
 

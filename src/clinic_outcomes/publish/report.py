@@ -49,9 +49,7 @@ def _outlined(release: Release) -> list[OutlinedSection]:
 
 def _section(view: View, outlined: OutlinedSection) -> Section:
     is_of_questionnaires = outlined.section == view.outline.questionnaires.section
-    blocks: list[Block] = (
-        outcome_blocks(view, outlined) if is_of_questionnaires else list(general_tables(view, outlined))
-    )
+    blocks: list[Block] = outcome_blocks(view, outlined) if is_of_questionnaires else general_tables(view, outlined)
     return Section(outlined.section.replace("_", "-"), outlined.title, outlined.introduction, tuple(blocks))
 
 

@@ -191,11 +191,12 @@ def without_withheld(rows: Sequence[Row]) -> tuple[list[Row], int]:
     kept: list[Row] = []
     withheld = 0
     for row in rows:
+        hidden = any(cell.kind == "withheld" for cell in row.cells)
         # A nought alone, with all else withheld, tells no more than that the row is there.
-        if not row.cells or any(cell.kind == "shown" and cell.text != "0" for cell in row.cells):
+        if not row.cells or any(cell.kind == "shown" and (cell.text != "0" or not hidden) for cell in row.cells):
             kept.append(row)
         else:
-            withheld += any(cell.kind == "withheld" for cell in row.cells)
+            withheld += hidden
     # A heading with no row below it goes, too.
     followed = [row for row, after in pairwise([*kept, None]) if row and (row.cells or (after and after.cells))]
     return followed, withheld
