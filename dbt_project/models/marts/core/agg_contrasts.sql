@@ -7,9 +7,9 @@
     'categories.response', 'categories.judged_response', 'controls.response', 'controls.judged_response',
 ] -%}
 
--- Each category of a dimension against its reference, at each clinic and in the network: change and response at the end of
--- the course, at week 2 and at the last score. Differences are category minus reference; a lower change is better. Who was
--- treated under both protocols is in both categories.
+-- Each category of a dimension against its reference, at each clinic and in the network: change and response at the
+-- end of the course, at week 2 and at the last score. Differences are category minus reference; a lower change is
+-- better. Who was treated under both protocols is in both categories.
 with outcomes as (
 
     select * from {{ ref('agg_outcomes') }}
