@@ -14,10 +14,9 @@ files as (
 
 )
 
-{{ figure('rows_delivered', 'files', numerator='rows_delivered') }}
-union all
-{{ figure('rows_current', 'files', numerator='rows_current') }}
-union all
-{{ figure('rows_quarantined', 'files', numerator='rows_quarantined') }}
-union all
-{{ figure('rows_quarantined_share', 'files', numerator='rows_quarantined', denominator='rows_delivered') }}
+{{ figures('files', [
+    ['rows_delivered', 'rows_delivered', none],
+    ['rows_current', 'rows_current', none],
+    ['rows_quarantined', 'rows_quarantined', none],
+    ['rows_quarantined_share', 'rows_quarantined', 'rows_delivered'],
+]) }}

@@ -18,16 +18,15 @@ exposed_people as (
 
 )
 
-{{ figure('adverse_events', 'people', numerator='events') }}
+{{ figures('people', [
+    ['adverse_events', 'events', none],
+    ['patients_with_any_event', 'has_event', none],
+    ['any_event_share', 'has_event', 'treated'],
+    ['serious_adverse_events', 'serious_events', none],
+    ['patients_with_serious_event', 'has_serious_event', none],
+]) }}
 union all
-{{ figure('patients_with_any_event', 'people', numerator='has_event') }}
-union all
-{{ figure('any_event_share', 'people', numerator='has_event', denominator='treated') }}
-union all
-{{ figure('events_per_patient', 'exposed_people', numerator='events', denominator='treated') }}
-union all
-{{ figure('events_per_session', 'exposed_people', numerator='events', denominator='sessions') }}
-union all
-{{ figure('serious_adverse_events', 'people', numerator='serious_events') }}
-union all
-{{ figure('patients_with_serious_event', 'people', numerator='has_serious_event') }}
+{{ figures('exposed_people', [
+    ['events_per_patient', 'events', 'treated'],
+    ['events_per_session', 'events', 'sessions'],
+]) }}

@@ -35,17 +35,12 @@ sessions as (
 
 )
 
-{{ figure('patients_treated', 'people', numerator='treated') }}
+{{ figures('people', [['patients_treated', 'treated', none]]) }}
 union all
-{{ figure('sessions_given', 'sessions', numerator='given') }}
-union all
-{{ figure('infusion_minutes_mean', 'sessions', numerator='infusion_minutes', denominator='has_infusion_minutes',
-    of_values=true) }}
-union all
-{{ figure('recovery_minutes_mean', 'sessions', numerator='recovery_minutes', denominator='has_recovery_minutes',
-    of_values=true) }}
-union all
-{{ figure('recovery_30_minutes_share', 'sessions',
-    numerator='has_recovery_of_30_minutes', denominator='has_recovery_minutes') }}
-union all
-{{ figure('monitored_share', 'sessions', numerator='was_monitored', denominator='has_monitoring_answer') }}
+{{ figures('sessions', [
+    ['sessions_given', 'given', none],
+    ['infusion_minutes_mean', 'infusion_minutes', 'has_infusion_minutes', 'of_values'],
+    ['recovery_minutes_mean', 'recovery_minutes', 'has_recovery_minutes', 'of_values'],
+    ['recovery_30_minutes_share', 'has_recovery_of_30_minutes', 'has_recovery_minutes'],
+    ['monitored_share', 'was_monitored', 'has_monitoring_answer'],
+]) }}

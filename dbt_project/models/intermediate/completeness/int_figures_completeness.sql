@@ -41,14 +41,15 @@ assessments as (
 
 )
 
-{{ figure('reached_session_share', 'reach', numerator='has_reached', denominator='is_known') }}
+{{ figures('reach', [['reached_session_share', 'has_reached', 'is_known']]) }}
 union all
-{{ figure('course_completed_share', 'courses', numerator='has_completed', denominator='has_ended') }}
+{{ figures('courses', [
+    ['course_completed_share', 'has_completed', 'has_ended'],
+    ['four_sessions_within_28_days_share', 'has_four', 'is_due_four'],
+    ['six_sessions_within_28_days_share', 'has_six', 'is_due_six'],
+]) }}
 union all
-{{ figure('four_sessions_within_28_days_share', 'courses', numerator='has_four', denominator='is_due_four') }}
-union all
-{{ figure('six_sessions_within_28_days_share', 'courses', numerator='has_six', denominator='is_due_six') }}
-union all
-{{ figure('weekly_assessment_share', 'assessments', numerator='weeks_assessed', denominator='weeks_due') }}
-union all
-{{ figure('assessment_gap_over_10_days_share', 'assessments', numerator='has_gap', denominator='could_have_gap') }}
+{{ figures('assessments', [
+    ['weekly_assessment_share', 'weeks_assessed', 'weeks_due'],
+    ['assessment_gap_over_10_days_share', 'has_gap', 'could_have_gap'],
+]) }}

@@ -1,5 +1,5 @@
 {{ config(materialized='table') }}
-{#- Quantity: numerator and denominator among the sums. A sum of values (`of_values`) has everybody behind its numerator. -#}
+{#- Quantity: numerator and denominator among the sums. Everybody is behind the numerator of a sum of values. -#}
 {%- set quantities = [
     ['paired', 'paired', none],
     ['paired_share', 'paired', 'due'],
@@ -23,8 +23,8 @@
 ] %}
 {%- set of_values = ['baseline', 'score', 'change'] %}
 
--- The sums as figures: of each clinic where the dimension is told of clinics, and of the network. People are told apart by
--- clinic, so that the network's numbers are the sums of its clinics'.
+-- The sums as figures: of each clinic where the dimension is told of clinics, and of the network. People are told
+-- apart by clinic, so that the network's numbers are the sums of its clinics'.
 with of_clinics as (
 
     {%- for quantity, numerator, denominator in quantities %}
@@ -78,7 +78,9 @@ summed as (
         cast(sum(numerator_patients) as bigint) as numerator_patients,
         count(case when numerator_patients > 0 then 1 end) as numerator_clinics
     from measured
-    group by {{ grouping_sets([['measure', 'clinic_id', 'dimension', 'category'], ['measure', 'dimension', 'category']]) }}
+    group by {{ grouping_sets([
+        ['measure', 'clinic_id', 'dimension', 'category'], ['measure', 'dimension', 'category'],
+    ]) }}
 
 ),
 

@@ -1,10 +1,21 @@
 {%- set told_of_all_time_points = ['protocol', 'trial_arm'] -%}
-{%- set told_of_strata = ['course_end', 'last'] %}
+{%- set told_of_strata = ['course_end', 'last'] -%}
+{%- set columns = [
+    'instrument', 'time_point', 'baseline_total', 'score_total', 'change', 'baseline_recall_window', 'recall_window',
+    'is_due', 'is_paired', 'is_response', 'is_partial_response', 'is_remission', 'is_meaningful_improvement', 'is_worse',
+    'is_reliable_improvement', 'is_reliable_deterioration', 'is_clinically_significant',
+    'recall_reaches_before_treatment',
+] %}
 
 -- Pairs of scores of the people of each group: by protocol and trial arm at every time point, by stratum at the end of
 -- the course and at the last score. First to last is of everybody.
 select
-    outcomes.*,
+    outcomes.clinic_id,
+    outcomes.patient_key,
+    outcomes.course_key,
+    {%- for column in columns %}
+    outcomes.{{ column }},
+    {%- endfor %}
     strata.dimension,
     strata.category,
     courses.is_completed,
@@ -17,7 +28,12 @@ where
     or outcomes.time_point in {{ quoted(told_of_strata) }}
 union all
 select
-    outcomes.*,
+    outcomes.clinic_id,
+    outcomes.patient_key,
+    outcomes.course_key,
+    {%- for column in columns %}
+    outcomes.{{ column }},
+    {%- endfor %}
     '' as dimension,
     '' as category,
     cast(null as boolean) as is_completed,

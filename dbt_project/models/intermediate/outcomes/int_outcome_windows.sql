@@ -48,7 +48,6 @@ anchored as (
     left join sessions
         on
             courses.course_key = sessions.course_key
-            and time_points.anchor = 'session'
             and time_points.anchor_session = sessions.session_number
     where time_points.anchor <> 'session' or sessions.session_key is not null
 

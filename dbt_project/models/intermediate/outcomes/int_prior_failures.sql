@@ -18,7 +18,9 @@ select
     patient_key,
     sum(
         case
-            when adequate_trial = 'yes' and treatment_outcome in ('no_response', 'partial_response', 'intolerance') then 1
+            when
+                adequate_trial = 'yes' and treatment_outcome in ('no_response', 'partial_response', 'intolerance')
+                then 1
             else 0
         end
     ) as adequate_failures,

@@ -43,7 +43,8 @@ described as (
         medication_changes.medication_change,
         case when courses.sessions_given >= 6 then 'six_or_more' else cast(courses.sessions_given as varchar) end
             as sessions_received,
-        case when courses.is_completed then 'completed' else coalesce(courses.disposition, 'not_recorded') end as course_end,
+        case when courses.is_completed then 'completed' else coalesce(courses.disposition, 'not_recorded') end
+            as course_end,
         patients.trauma_types
     from courses
     left join {{ ref('stg_patients') }} as patients on courses.patient_key = patients.patient_key

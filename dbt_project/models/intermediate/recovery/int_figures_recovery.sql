@@ -1,12 +1,3 @@
-{%- set figures = [
-    ['nhs_finished_courses', 'finished', none],
-    ['nhs_paired_share', 'paired', 'finished'],
-    ['nhs_recovery_share', 'recovered', 'not_below_caseness'],
-    ['nhs_reliable_recovery_share', 'reliably_recovered', 'not_below_caseness'],
-    ['nhs_reliable_improvement_share', 'reliably_improved', 'finished'],
-    ['nhs_reliable_deterioration_share', 'reliably_deteriorated', 'finished'],
-] -%}
-
 with courses as (
 
     select
@@ -25,8 +16,11 @@ with courses as (
 
 )
 
-{% for measure, numerator, denominator in figures -%}
-{{ figure(measure, 'courses', numerator, denominator) }}
-{% if not loop.last %}union all
-{% endif %}
-{%- endfor %}
+{{ figures('courses', [
+    ['nhs_finished_courses', 'finished', none],
+    ['nhs_paired_share', 'paired', 'finished'],
+    ['nhs_recovery_share', 'recovered', 'not_below_caseness'],
+    ['nhs_reliable_recovery_share', 'reliably_recovered', 'not_below_caseness'],
+    ['nhs_reliable_improvement_share', 'reliably_improved', 'finished'],
+    ['nhs_reliable_deterioration_share', 'reliably_deteriorated', 'finished'],
+]) }}

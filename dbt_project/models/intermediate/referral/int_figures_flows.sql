@@ -75,7 +75,7 @@ categories as (
 
 )
 
-{{ figure('referred_by_network_clinic', 'referrals', numerator='referred') }}
+{{ figures('referrals', [['referred_by_network_clinic', 'referred', none]]) }}
 union all
 select
     measure,

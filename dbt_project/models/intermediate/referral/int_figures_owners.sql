@@ -55,19 +55,22 @@ people as (
 
 of_owners as (
 
-    {{ figure('sessions_given', 'by_owner', numerator='given') }}
+    {{ figures('by_owner', [
+        ['sessions_given', 'given', none],
+        ['patients_by_first_owner', 'first_given', none],
+    ]) }}
     union all
-    {{ figure('patients_treated', 'treated_by_owner', numerator='treated') }}
-    union all
-    {{ figure('patients_by_first_owner', 'by_owner', numerator='first_given') }}
-    union all
-    {{ figure('patients_mid_course_at_closure', 'treated_by_owner', numerator='cut_short') }}
+    {{ figures('treated_by_owner', [
+        ['patients_treated', 'treated', none],
+        ['patients_mid_course_at_closure', 'cut_short', none],
+    ]) }}
 
 )
 
 select * from of_owners
 where clinic_id <> 'network'
 union all
-{{ figure('patients_mid_course_at_closure', 'people', numerator='cut_short') }}
-union all
-{{ figure('patients_of_several_owners', 'people', numerator='under_several') }}
+{{ figures('people', [
+    ['patients_mid_course_at_closure', 'cut_short', none],
+    ['patients_of_several_owners', 'under_several', none],
+]) }}

@@ -12,6 +12,25 @@
     'days_to_contact', 'days_contact_to_consult', 'days_consult_to_decision', 'days_decision_to_first_session',
     'days_first_session_to_completion', 'days_completion_to_maintenance', 'days_referral_to_first_session',
 ] %}
+{%- set of_sources = [
+    ['patients_referred', 'referred', none],
+    ['patients_candidate', 'candidate', none],
+    ['candidate_share', 'candidate', 'referred'],
+    ['candidacy_rate', 'candidate', 'with_decision'],
+    ['decisions_without_criteria', 'decided_without_criteria', none],
+    ['decisions_without_criteria_share', 'decided_without_criteria', 'with_decision'],
+    ['contacted_within_target_share', 'contacted_within_target', 'contact_judged'],
+    ['lost_share', 'lost', 'referred'],
+    ['patients_referred_again', 'referred_again', none],
+] %}
+{%- for measure, share, of_before, step, before in steps -%}
+{%- if step != 'decided' %}{% do of_sources.append([measure, step, none]) %}{% endif -%}
+{%- do of_sources.append([share, step, 'referred']) -%}
+{%- if of_before %}{% do of_sources.append([of_before, step, before]) %}{% endif -%}
+{%- endfor -%}
+{%- for name in days -%}
+{%- do of_sources.append([name, name, 'has_' ~ name, 'of_values']) -%}
+{%- endfor %}
 
 -- From referral to maintenance: people at each step, conversion, days, time to contact against its target, who was lost
 -- and why, who waits. People are counted, not referrals.
@@ -148,49 +167,20 @@ deviations as (
 
 )
 
-{{ figure('patients_referred', 'sources', numerator='referred') }}
+{{ figures('sources', of_sources) }}
 union all
-{%- for count, share, of_before, step, before in steps %}
-{{ figure(count, 'decisions' if step == 'decided' else 'sources', numerator=step) }}
+{{ figures('decisions', [['patients_decided', 'decided', none]]) }}
 union all
-{{ figure(share, 'sources', numerator=step, denominator='referred') }}
+{{ figures('losses', [['patients_lost', 'lost', none]]) }}
 union all
-{%- if of_before %}
-{{ figure(of_before, 'sources', numerator=step, denominator=before) }}
+{{ figures('waiting', [['referrals_open', 'still_open', none]]) }}
 union all
-{%- endif %}
-{%- endfor %}
-{{ figure('patients_candidate', 'sources', numerator='candidate') }}
+{{ figures('inferred_steps', [['referral_steps_inferred', 'inferred', none]]) }}
 union all
-{{ figure('candidate_share', 'sources', numerator='candidate', denominator='referred') }}
-union all
-{{ figure('candidacy_rate', 'sources', numerator='candidate', denominator='with_decision') }}
-union all
-{{ figure('decisions_without_criteria', 'sources', numerator='decided_without_criteria') }}
-union all
-{{ figure('decisions_without_criteria_share', 'sources',
-    numerator='decided_without_criteria', denominator='with_decision') }}
-union all
-{%- for name in days %}
-{{ figure(name, 'sources', numerator=name, denominator='has_' ~ name, of_values=true) }}
-union all
-{%- endfor %}
-{{ figure('contacted_within_target_share', 'sources',
-    numerator='contacted_within_target', denominator='contact_judged') }}
-union all
-{{ figure('patients_lost', 'losses', numerator='lost') }}
-union all
-{{ figure('lost_share', 'sources', numerator='lost', denominator='referred') }}
-union all
-{{ figure('referrals_open', 'waiting', numerator='still_open') }}
-union all
-{{ figure('patients_referred_again', 'sources', numerator='referred_again') }}
-union all
-{{ figure('referral_steps_inferred', 'inferred_steps', numerator='inferred') }}
-union all
-{{ figure('treated_without_referral', 'treated', numerator='without_referral') }}
-union all
-{{ figure('treated_before_referral', 'treated', numerator='only_before_referral') }}
+{{ figures('treated', [
+    ['treated_without_referral', 'without_referral', none],
+    ['treated_before_referral', 'only_before_referral', none],
+]) }}
 union all
 select
     measure,

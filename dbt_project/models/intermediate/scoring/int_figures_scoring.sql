@@ -92,4 +92,4 @@ select
 from measured
 group by {{ grouping_sets([['measure', 'clinic_id', 'dimension', 'category'], ['measure', 'dimension', 'category']]) }}
 union all
-{{ figure('scores_without_total', 'counted', 'questionnaires') }}
+{{ figures('counted', [['scores_without_total', 'questionnaires', none]]) }}

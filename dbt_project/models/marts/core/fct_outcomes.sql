@@ -20,8 +20,10 @@ judged as (
 
     select
         pairs.*,
-        case when pairs.baseline_total > 0 then -100 * pairs.change >= thresholds.response_percent * pairs.baseline_total end
-            as is_response,
+        case
+            when pairs.baseline_total > 0
+                then -100 * pairs.change >= thresholds.response_percent * pairs.baseline_total
+        end as is_response,
         case
             when pairs.baseline_total > 0
                 then

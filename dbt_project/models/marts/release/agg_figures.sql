@@ -35,8 +35,8 @@ reporters as (
 
 ),
 
--- In which dimensions a reporter is told of: a clinic in those told of clinics, of which it delivers the tables. What is
--- told of nothing in particular is told of all.
+-- In which dimensions a reporter is told of: a clinic in those told of clinics, of which it delivers the tables. What
+-- is told of nothing in particular is told of all.
 told as (
 
     select
