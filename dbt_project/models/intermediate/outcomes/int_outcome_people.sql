@@ -2,7 +2,8 @@
 {%- set told_of_strata = ['course_end', 'last'] -%}
 {%- set columns = [
     'instrument', 'time_point', 'baseline_assessment_key', 'assessment_key', 'baseline_total', 'score_total', 'change',
-    'baseline_recall_window', 'recall_window', 'is_due', 'is_paired', 'is_response', 'is_partial_response', 'is_remission', 'is_meaningful_improvement', 'is_worse',
+    'baseline_recall_window', 'recall_window', 'is_due', 'is_paired', 'is_response', 'is_partial_response',
+    'is_remission', 'is_meaningful_improvement', 'is_worse',
     'is_reliable_improvement', 'is_reliable_deterioration', 'is_clinically_significant',
     'recall_reaches_before_treatment',
 ] %}
