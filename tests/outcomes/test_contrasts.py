@@ -151,8 +151,7 @@ def test_reliable_change_follows_the_formula(outcome_network: Settings, before: 
     ("chosen", "reliable", "maximum"),
     [
         ("", 6, None),
-        ("phq_9.reliable_change_points=jacobson_truax_sample", "sample", None),
-        ("phq_9.end_state_maximum=cut_off_c", 6, "cut_off"),
+        ("phq_9.reliable_change_points=jacobson_truax_sample,phq_9.end_state_maximum=cut_off_c", "sample", "cut_off"),
     ],
 )
 def test_a_computed_threshold_can_be_chosen(

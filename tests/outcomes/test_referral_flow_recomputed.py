@@ -207,7 +207,7 @@ def test_losses_decisions_ages_and_inferred_steps_add_up_by_category(network: Ne
     reckoned_counts = pd.Series(list(expected())).value_counts().to_dict()
     told = network.read(
         "SELECT measure, dimension, category, CAST(numerator AS INTEGER) AS people FROM {agg_figures} "
-        "WHERE numerator > 0 AND dimension IN "
+        "WHERE clinic_id = 'network' AND numerator > 0 AND dimension IN "
         "('closing_reason', 'furthest_step', 'candidacy_reason', 'open_age', 'inferred_step')"
     )
     assert {tuple(row[:3]): row[3] for row in told.itertuples(index=False)} == reckoned_counts

@@ -286,7 +286,7 @@ def test_released_folder_names_build_and_policy_and_is_made_once(home: Path) -> 
     [
         pytest.param("odd", "mean", "furlongs", "900", "90", "10", id="mean in a unit without a step"),
         pytest.param("odd", "model_value", "furlongs", "-", "90", "10", id="model value in a unit without a step"),
-        pytest.param("odd", "model_value", "days", "-", "90", "10", id="unit with a step for means alone"),
+        pytest.param("odd", "model_value", "minutes", "-", "90", "10", id="unit with a step for means alone"),
         pytest.param("odd", "model_value", "points", "-", "-", "10", id="model value of nobody knows how many"),
         pytest.param("odd", "model_value", "points", "-", "90", "-", id="model value without a value"),
         pytest.param("odd", "life_table_row", "percent", "20", "90", "0.8", id="row of no week"),

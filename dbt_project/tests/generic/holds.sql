@@ -1,8 +1,11 @@
-{#- An invariant of every row; a null counts as broken. -#}
-{% test holds(model, expression) %}
+{#- Invariants of every row; a null counts as broken. -#}
+{% test holds(model, expressions) %}
 
     select 1 as broken
     from {{ model }}
-    where ({{ expression }}) is not true
+    where
+        {%- for expression in expressions %}
+        ({{ expression }}) is not true{{ ' or' if not loop.last }}
+        {%- endfor %}
 
 {% endtest %}

@@ -17,6 +17,7 @@ from clinic_outcomes.settings import Settings
 
 SUCCEEDED = frozenset({"success", "pass", "no-op", "warn"})
 LAYERS = ("core", "release")
+INPUTS, WAREHOUSE = "inputs", "outcomes.duckdb"
 
 
 class Dbt:
@@ -28,13 +29,13 @@ class Dbt:
     """
 
     def __init__(self, work: Path, settings: Settings) -> None:
-        self.inputs, self.warehouse = work / "inputs", work / "outcomes.duckdb"
+        work, project = work.resolve(), settings.dbt_project.resolve()
+        self.inputs, self.warehouse = work / INPUTS, work / WAREHOUSE
         self._target = work / "target"
-        project = settings.dbt_project
         self._process = subprocess.Popen(
             [sys.executable, "-m", "clinic_outcomes.model.dbt_process", project, self._target, work / "logs"],
-            env=_environment(self.inputs, self.warehouse, work, settings),
-            cwd=project,
+            env=_environment(settings),
+            cwd=work,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -67,15 +68,18 @@ class Dbt:
         self._process.communicate()
 
 
-def _environment(inputs: Path, warehouse: Path, work: Path, settings: Settings) -> dict[str, str]:
-    """The environment of the dbt process: what profile and sources read, and dbt's own switches all off."""
+def _environment(settings: Settings) -> dict[str, str]:
+    """The environment of the dbt process: what profile and sources read, and dbt's own switches all off.
+
+    Paths are relative to its folder, and so the same for every build: what dbt read of its project before stays valid.
+    """
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("DBT_", "CLINIC_OUTCOMES_"))}
     return kept | {
-        "CLINIC_OUTCOMES_INPUTS": str(inputs),
-        "CLINIC_OUTCOMES_WAREHOUSE": str(warehouse),
+        "CLINIC_OUTCOMES_INPUTS": INPUTS,
+        "CLINIC_OUTCOMES_WAREHOUSE": WAREHOUSE,
         "CLINIC_OUTCOMES_THREADS": str(settings.threads),
         "CLINIC_OUTCOMES_MEMORY_LIMIT_MB": str(settings.memory_limit_mb),
-        "CLINIC_OUTCOMES_SCRATCH": str(work / "duckdb"),
+        "CLINIC_OUTCOMES_SCRATCH": "duckdb",
         "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
         "DO_NOT_TRACK": "1",
         "PYTHONSAFEPATH": "1",

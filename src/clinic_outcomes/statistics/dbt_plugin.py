@@ -16,6 +16,8 @@ from duckdb import DuckDBPyConnection
 from duckdb.func import FunctionNullHandling, PythonUDFType
 from duckdb.sqltypes import DOUBLE
 
+QUANTILES = "clinic_outcomes.statistics.quantiles"
+
 
 class Plugin(BasePlugin):
     """What ``profiles.yml`` names; dbt-duckdb calls it for each database it opens."""
@@ -27,6 +29,9 @@ class Plugin(BasePlugin):
 
 def register_functions(connection: DuckDBPyConnection) -> None:
     """Make the functions of ``FUNCTIONS`` known to ``connection`` and its cursors. All arguments are DOUBLE."""
+    # Scipy takes a third of a second to load: here, where one thread begins a build, and neither before, when dbt only
+    # reads its project, nor later, when two threads would load it at once and one could find it half loaded.
+    import_module(QUANTILES)
     for name, (function, arguments) in FUNCTIONS.items():
         connection.create_function(
             name,
@@ -69,7 +74,6 @@ FUNCTIONS: dict[str, tuple[Callable[..., float | None], int]] = {
 def _quantile(name: str, *arguments: float | None) -> float | None:
     if None in arguments:
         return None
-    # Scipy takes a third of a second to load: only for a build that asks for a quantile.
-    quantiles = import_module("clinic_outcomes.statistics.quantiles")
+    quantiles = import_module(QUANTILES)
     result: float = getattr(quantiles, name)(*arguments)
     return None if isnan(result) else result
