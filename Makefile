@@ -65,7 +65,7 @@ test: install ## Run all tests.
 lint: install ## Run the linters: ruff, sqlfluff, mypy.
 	ruff check .
 	ruff format --check .
-	sqlfluff lint dbt_project
+	sqlfluff lint --processes 2 dbt_project
 	mypy
 
 airflow: install ## Leave the Airflow UI running on port 8080, with the DAGs to click through.
