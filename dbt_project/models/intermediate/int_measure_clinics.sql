@@ -5,16 +5,7 @@
 -- the time point counts from them.
 with written as (
 
-    select
-        measures.measure,
-        clinics.clinic_id
-    from {{ ref('measures') }} as measures
-    cross join {{ ref('stg_clinics') }} as clinics
-    left join {{ ref('measure_tables') }} as needed on measures.measure = needed.measure
-    left join {{ ref('int_delivered_tables') }} as delivered
-        on needed.table_name = delivered.table_name and clinics.clinic_id = delivered.clinic_id
-    group by measures.measure, clinics.clinic_id
-    having count(needed.table_name) = count(delivered.table_name)
+    {{ clinics_delivering('measure', ref('measures'), ref('measure_tables')) }}
 
 ),
 

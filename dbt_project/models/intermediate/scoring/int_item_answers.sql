@@ -19,19 +19,32 @@ begun as (
 
 ),
 
+-- Answers on which it depends whether another item is asked.
+gates as (
+
+    select
+        answers.assessment_key,
+        items.item_number,
+        answers.item_value < items.asked_if_value_from as is_not_asked
+    from begun
+    inner join {{ ref('stg_instrument_items') }} as items
+        on begun.instrument = items.instrument and items.asked_if_item is not null
+    inner join answers on begun.assessment_key = answers.assessment_key and items.asked_if_item = answers.item_number
+
+),
+
 asked as (
 
     select
         begun.assessment_key,
         items.*,
         answers.item_value as delivered_value,
-        gates.item_value < items.asked_if_value_from as is_not_asked,
+        gates.is_not_asked,
         coalesce(answers.item_value between items.item_minimum and items.item_maximum, false) as is_answered
     from begun
     inner join {{ ref('stg_instrument_items') }} as items on begun.instrument = items.instrument
     left join answers on begun.assessment_key = answers.assessment_key and items.item_number = answers.item_number
-    left join answers as gates
-        on begun.assessment_key = gates.assessment_key and items.asked_if_item = gates.item_number
+    left join gates on begun.assessment_key = gates.assessment_key and items.item_number = gates.item_number
 
 ),
 
