@@ -52,7 +52,7 @@ TYPES = {
 
 DESCRIPTION_COLUMNS = (
     *("instrument", "time_point", "quantity", "completeness_measure", "numerator_definition"),
-    *("denominator_definition", "time_window", "threshold_set", "source"),
+    *("denominator_definition", "time_window", "threshold_set", "source", "count_measure"),
 )
 """Columns of ``dim_measures`` that are empty unless a table has them."""
 FIGURE_DEFAULTS = {

@@ -22,7 +22,8 @@ with written as (
         measures.time_window,
         coalesce(thresholds.threshold_set, '') as threshold_set,
         coalesce(measures.source, thresholds.source, '') as source,
-        measures.is_pooled
+        measures.is_pooled,
+        coalesce(measures.count_measure, '') as count_measure
     from {{ ref('measures') }} as measures
     left join {{ ref('int_measure_thresholds') }} as thresholds on measures.measure = thresholds.measure
 
@@ -142,7 +143,8 @@ of_questionnaires as (
         time_window,
         coalesce(threshold_set, '') as threshold_set,
         coalesce(citation, '') as source,
-        time_point = 'first_to_last' as is_pooled
+        time_point = 'first_to_last' as is_pooled,
+        '' as count_measure
     from combined
 
 )
@@ -169,5 +171,6 @@ select
     time_window,
     threshold_set,
     source,
-    is_pooled
+    is_pooled,
+    '' as count_measure
 from {{ ref('int_item_measures') }}

@@ -26,7 +26,7 @@ DESCRIPTIONS = {
         (
             *("measure", "section", "sort_order", "label", "figure_type", "unit", "contributors", "definition"),
             *("instrument", "time_point", "quantity", "completeness_measure", "numerator_definition"),
-            *("denominator_definition", "time_window", "threshold_set", "source"),
+            *("denominator_definition", "time_window", "threshold_set", "source", "count_measure"),
         ),
         "sort_order, measure",
     ),

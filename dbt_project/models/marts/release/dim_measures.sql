@@ -16,7 +16,8 @@ select
     measures.denominator_definition,
     measures.time_window,
     measures.threshold_set,
-    measures.source
+    measures.source,
+    measures.count_measure
 from {{ ref('int_measures') }} as measures
 where
     measures.instrument = ''
