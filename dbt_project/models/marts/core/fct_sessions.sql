@@ -26,6 +26,14 @@ select
     sessions.drug,
     sessions.dose_mg,
     sessions.dose_mg_per_kg,
+    case
+        when sessions.drug <> 'ketamine' then null
+        when sessions.dose_mg_per_kg is null then 'not_recorded'
+        when sessions.dose_mg_per_kg < 0.4 then 'under_0_4'
+        when sessions.dose_mg_per_kg < 0.6 then 'from_0_4'
+        when sessions.dose_mg_per_kg <= 1 then 'from_0_6'
+        else 'over_1_0'
+    end as dose_band,
     sessions.route,
     sessions.monitored,
 
