@@ -5,8 +5,8 @@ with a serious event adds ``step`` first. At ``limit`` or above there is an alar
 average while the share of sessions with an event is the one in control, p0, and rise at the share to be found,
 p1 = ``rate_ratio`` * p0. With r1 = -ln((1 - p1) / (1 - p0)) and r2 = ln(p1 (1 - p0) / (p0 (1 - p1))) the sequential
 likelihood-ratio test takes r1 / r2 from each session and adds 1 for an event; with step = r2 / r1 as the unit that is
-the chart here. The step is rounded to a whole number, which is to look for a share that is p1 but for a little; the limit
-is computed for the rounded step, so that the probability of a false alarm is exact all the same.
+the chart here. The step is rounded to a whole number, which is to look for a share that is p1 but for a little; the
+limit is computed for the rounded step, so that the probability of a false alarm is exact all the same.
 
 That probability is of an alarm within ``horizon_sessions`` sessions in control, from a value of 0: a statement about
 one clinic over so many sessions, which a rate "per run" or "average run length" would not be.
