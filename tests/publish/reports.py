@@ -16,7 +16,8 @@ from tests.support.release_marts import build_marts
 
 HEADER = (
     *("measure", "section", "sort_order", "label", "figure_type", "unit", "contributors"),
-    *("instrument", "time_point", "quantity", "completeness_measure", "time_window", "threshold_set", "source"),
+    *("instrument", "time_point", "time_point_label", "interval_number", "quantity", "completeness_measure"),
+    *("time_window", "threshold_set", "source", "count_measure"),
 )
 TYPES = {
     "paired": ("count", "patients"),
@@ -45,7 +46,7 @@ Row = tuple[object, ...]
 
 
 def questionnaire(
-    instrument: str, label: str, point: str, window: str, quantities: Iterable[str], order: int
+    instrument: str, label: str, point: str, point_label: str, quantities: Iterable[str], order: int, window: str = ""
 ) -> list[Row]:
     """Rows of ``dim_measures`` for an instrument at a time point."""
     rows: list[Row] = []
@@ -54,16 +55,29 @@ def questionnaire(
         known = "" if quantity in ("paired", "paired_share") else f"{instrument}_{point}_paired_share"
         judged = "thirty" if quantity.startswith("response") else ""
         name = f"{instrument}_{point}_{quantity}"
-        text = f"{label} {window.partition(' (')[0]}: {quantity.replace('_', ' ')}"
-        about = (instrument, point, quantity, known, window, judged, "Somebody 2020" if judged else "")
-        rows.append((name, "outcomes", order + number, text, figure_type, unit, "patient", *about))
+        text = f"{label} {point_label}: {quantity.replace('_', ' ')}"
+        about = (
+            instrument,
+            point,
+            point_label,
+            None,
+            quantity,
+            known,
+            window,
+            judged,
+            "Somebody 2020" if judged else "",
+        )
+        rows.append((name, "outcomes", order + number, text, figure_type, unit, "patient", *about, ""))
     return rows
 
 
-def plain_measure(name: str, section: str, figure_type: str, unit: str, contributors: str = "patient") -> Row:
+def plain_measure(
+    name: str, section: str, figure_type: str, unit: str, contributors: str = "patient", *, count_measure: str = ""
+) -> Row:
     """A row of ``dim_measures`` for a measure of no questionnaire."""
     label = name.replace("_", " ").capitalize()
-    return (name, section, 1, label, figure_type, unit, contributors, "", "", name, "", "Always", "", "")
+    about = ("", "", "", None, name, "", "Always", "", "", count_measure)
+    return (name, section, 1, label, figure_type, unit, contributors, *about)
 
 
 def table(header: Iterable[str], rows: Iterable[Row]) -> str:

@@ -22,7 +22,9 @@ def _measures() -> list[Row]:
         (
             *(f"pcl_5_survival_week_{week:02}_sustained_response", "outcomes", 500 + week),
             *(f"PCL-5: still in response at the end of week {week}", "life_table_row", "percent", "patient"),
-            *("pcl_5", f"survival_week_{week:02}", "sustained_response", "", f"Week {week} after response", "", ""),
+            # The code of the time point and the measure's name tell nothing: the interval has a number of its own.
+            *("pcl_5", f"survival_week_{week:02}", f"Week {week} after response", week, "sustained_response", ""),
+            *("", "", "", ""),
         )
         for week in WEEKS
     ]

@@ -10,14 +10,14 @@ from clinic_outcomes.publish.methods import chapters
 from tests.publish.reports import Grid, make_release, plain_measure, questionnaire, release_of
 
 QUANTITIES = ("paired", "change", "response_share")
-POINTS = (("week_4", "Week 4 (the score nearest to day 28 of days 21 to 41)"), ("last", "Last"))
+POINTS = (("week_4", "Week 4", "the score nearest to day 28 of days 21 to 41"), ("last", "Last", ""))
 MEASURES = [
     plain_measure("patients_treated", "treatment", "count", "patients"),
     *(
         row
         for order, (instrument, label) in enumerate((("pcl_5", "PCL-5"), ("phq_9", "PHQ-9")))
-        for number, (point, window) in enumerate(POINTS)
-        for row in questionnaire(instrument, label, point, window, QUANTITIES, 1000 * order + 100 * number)
+        for number, (point, point_label, window) in enumerate(POINTS)
+        for row in questionnaire(instrument, label, point, point_label, QUANTITIES, 1000 * order + 100 * number, window)
     ),
 ]
 FIGURES = """

@@ -17,28 +17,28 @@ from clinic_outcomes.settings import Settings
 from tests.support.release_marts import build_marts
 
 MEASURES = """
-measure  | section   | sort_order | label             | figure_type | unit               | contributors
-people   | treatment | 10         | People treated    | count       | patients           | patient
-events   | safety    | 20         | Adverse events    | count       | events             | event
-share    | outcomes  | 30         | Share improved    | rate        | percent            | patient
-change   | outcomes  | 40         | PCL-5 change      | mean        | points             | patient
-per_head | safety    | 50         | Events per person | mean        | events per patient | patient
-kept_out | quality   | 60         | Rows kept out     | rate        | percent            | row
-rows_in  | quality   | 70         | Rows delivered    | count       | rows               | row
-watched  | treatment | 80         | Sessions watched  | rate        | percent            | session
-spread   | outcomes  | 90         | SD of the change  | model_value | points             | patient
-ratio    | outcomes  | 91         | Seen to expected  | model_value | ratio              | patient
+measure  | section   | sort_order | label             | figure_type | unit               | contributors | quantity | interval_number
+people   | treatment | 10         | People treated    | count       | patients           | patient      | ''       | -
+events   | safety    | 20         | Adverse events    | count       | events             | event        | ''       | -
+share    | outcomes  | 30         | Share improved    | rate        | percent            | patient      | ''       | -
+change   | outcomes  | 40         | PCL-5 change      | mean        | points             | patient      | ''       | -
+per_head | safety    | 50         | Events per person | mean        | events per patient | patient      | ''       | -
+kept_out | quality   | 60         | Rows kept out     | rate        | percent            | row          | ''       | -
+rows_in  | quality   | 70         | Rows delivered    | count       | rows               | row          | ''       | -
+watched  | treatment | 80         | Sessions watched  | rate        | percent            | session      | ''       | -
+spread   | outcomes  | 90         | SD of the change  | model_value | points             | patient      | ''       | -
+ratio    | outcomes  | 91         | Seen to expected  | model_value | ratio              | patient      | ''       | -
 
-kept_week_1  | outcomes | 101 | Kept, week 1  | life_table_row | percent | patient
-kept_week_2  | outcomes | 102 | Kept, week 2  | life_table_row | percent | patient
-kept_week_3  | outcomes | 103 | Kept, week 3  | life_table_row | percent | patient
-kept_week_4  | outcomes | 104 | Kept, week 4  | life_table_row | percent | patient
-kept_week_5  | outcomes | 105 | Kept, week 5  | life_table_row | percent | patient
-kept_week_6  | outcomes | 106 | Kept, week 6  | life_table_row | percent | patient
-kept_week_7  | outcomes | 107 | Kept, week 7  | life_table_row | percent | patient
-kept_week_10 | outcomes | 110 | Kept, week 10 | life_table_row | percent | patient
-free_week_4  | outcomes | 120 | Free, week 4  | life_table_row | percent | patient
-"""
+kept_week_1  | outcomes | 101 | Kept, week 1  | life_table_row | percent | patient | kept | 1
+kept_week_2  | outcomes | 102 | Kept, week 2  | life_table_row | percent | patient | kept | 2
+kept_week_3  | outcomes | 103 | Kept, week 3  | life_table_row | percent | patient | kept | 3
+kept_week_4  | outcomes | 104 | Kept, week 4  | life_table_row | percent | patient | kept | 4
+kept_week_5  | outcomes | 105 | Kept, week 5  | life_table_row | percent | patient | kept | 5
+kept_week_6  | outcomes | 106 | Kept, week 6  | life_table_row | percent | patient | kept | 6
+kept_week_7  | outcomes | 107 | Kept, week 7  | life_table_row | percent | patient | kept | 7
+kept_week_10 | outcomes | 110 | Kept, week 10 | life_table_row | percent | patient | kept | 10
+free_week_4  | outcomes | 120 | Free, week 4  | life_table_row | percent | patient | free | 4
+"""  # noqa: E501
 
 # The expected columns are worked out by hand from the policy in words, not by the code.
 # `-` is empty; `hidden` says withheld.
@@ -282,29 +282,32 @@ def test_released_folder_names_build_and_policy_and_is_made_once(home: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("name", "figure_type", "unit", "numerator", "denominator", "value"),
+    ("name", "figure_type", "unit", "interval", "numerator", "denominator", "value"),
     [
-        pytest.param("odd", "mean", "furlongs", "900", "90", "10", id="mean in a unit without a step"),
-        pytest.param("odd", "model_value", "furlongs", "-", "90", "10", id="model value in a unit without a step"),
-        pytest.param("odd", "model_value", "minutes", "-", "90", "10", id="unit with a step for means alone"),
-        pytest.param("odd", "model_value", "points", "-", "-", "10", id="model value of nobody knows how many"),
-        pytest.param("odd", "model_value", "points", "-", "90", "-", id="model value without a value"),
-        pytest.param("odd", "life_table_row", "percent", "20", "90", "0.8", id="row of no week"),
-        pytest.param("odd_week_1", "life_table_row", "percent", "-", "90", "0.8", id="row without events"),
-        pytest.param("odd_week_1", "life_table_row", "percent", "20", "-", "0.8", id="row without those at risk"),
-        pytest.param("odd_week_1", "life_table_row", "percent", "20", "90", "-", id="row without a value"),
-        pytest.param("odd", "median", "days", "20", "90", "27", id="type without a rule"),
-        pytest.param("other", "count", "patients", "900", "-", "900", id="measure without a description"),
+        pytest.param("odd", "mean", "furlongs", "-", "900", "90", "10", id="mean in a unit without a step"),
+        pytest.param("odd", "model_value", "furlongs", "-", "-", "90", "10", id="model value in a unit without a step"),
+        pytest.param("odd", "model_value", "mg", "-", "-", "90", "10", id="unit with a step for means alone"),
+        pytest.param("odd", "model_value", "points", "-", "-", "-", "10", id="model value of nobody knows how many"),
+        pytest.param("odd", "model_value", "points", "-", "-", "90", "-", id="model value without a value"),
+        pytest.param("odd_week_1", "life_table_row", "percent", "-", "20", "90", "0.8", id="row of no interval"),
+        pytest.param("odd", "life_table_row", "percent", "2", "20", "90", "0.8", id="another row of its interval"),
+        pytest.param("odd", "life_table_row", "percent", "1", "-", "90", "0.8", id="row without events"),
+        pytest.param("odd", "life_table_row", "percent", "1", "20", "-", "0.8", id="row without those at risk"),
+        pytest.param("odd", "life_table_row", "percent", "1", "20", "90", "-", id="row without a value"),
+        pytest.param("odd", "median", "days", "-", "20", "90", "27", id="type without a rule"),
+        pytest.param("other", "count", "patients", "-", "900", "-", "900", id="measure without a description"),
     ],
 )
 def test_what_cannot_be_judged_is_not_released(
-    tmp_path: Path, name: str, figure_type: str, unit: str, numerator: str, denominator: str, value: str
+    tmp_path: Path, name: str, figure_type: str, unit: str, interval: str, numerator: str, denominator: str, value: str
 ) -> None:
     described = "odd" if name == "other" else name
     build_marts(
         tmp_path,
-        measures="measure | section | sort_order | label | figure_type | unit | contributors\n"
-        f"{described} | s | 1 | Odd | {figure_type} | {unit} | patient",
+        measures="measure | section | sort_order | label | figure_type | unit | contributors | quantity | "
+        "interval_number\n"
+        f"{described} | s | 1 | Odd | {figure_type} | {unit} | patient | kept | {interval}\n"
+        "second | s | 2 | Second week | life_table_row | percent | patient | kept | 2",
         figures="measure | clinic_id | category | numerator | denominator | value | patients | clinics\n"
         f"{name} | alder | a | {numerator} | {denominator} | {value} | 90 | 1",
     )
@@ -335,10 +338,12 @@ def test_marts_of_another_shape_are_refused(tmp_path: Path, mart: str) -> None:
 
 
 def test_descriptions_are_released_beside_the_figures(tmp_path: Path) -> None:
-    header, first, *_ = MEASURES.strip().splitlines()
     build_marts(
         tmp_path,
-        measures=f"{header} | instrument | time_point | quantity\n{first} | pcl_5 | week_4 | response\n",
+        measures="measure | section | sort_order | label | figure_type | unit | contributors | instrument | "
+        "time_point | time_point_label | interval_number | quantity | count_measure\n"
+        "people | treatment | 10 | People treated | count | patients | patient | pcl_5 | week_4 | Week 4 | 7 | "
+        "response | events\n",
         figures="measure | clinic_id | category | numerator | denominator | patients | clinics\n"
         "people | alder | a | 20 | - | 20 | 1\n",
     )
@@ -374,7 +379,9 @@ def test_descriptions_are_released_beside_the_figures(tmp_path: Path) -> None:
         ("severity", "Severity", "clinic"),
     ]
     released = read_released(folder, settings)
-    assert [(one.measure, one.instrument, one.source) for one in released.measures] == [("people", "pcl_5", "")]
+    (people,) = released.measures
+    assert (people.time_point_label, people.interval_number, people.count_measure) == ("Week 4", 7, "events")
+    assert (people.measure, people.instrument, people.source) == ("people", "pcl_5", "")
     assert [one.threshold_set for one in released.thresholds if one.is_used] == ["thirty"]
     # A dimension that no figure is broken down by is not the reader's concern.
     assert [one.label for one in released.dimensions] == ["Group"]

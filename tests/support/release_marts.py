@@ -39,6 +39,7 @@ TYPES = {
     "numerator_patients": "BIGINT",
     "numerator_clinics": "BIGINT",
     "sort_order": "INTEGER",
+    "interval_number": "INTEGER",
     "numerator": "DECIMAL(18, 4)",
     "denominator": "BIGINT",
     "value": "DECIMAL(18, 6)",
@@ -51,10 +52,10 @@ TYPES = {
 
 
 DESCRIPTION_COLUMNS = (
-    *("instrument", "time_point", "quantity", "completeness_measure", "numerator_definition"),
+    *("instrument", "time_point", "time_point_label", "quantity", "completeness_measure", "numerator_definition"),
     *("denominator_definition", "time_window", "threshold_set", "source", "count_measure"),
 )
-"""Columns of ``dim_measures`` that are empty unless a table has them."""
+"""Columns of ``dim_measures`` that are empty text unless a table has them; ``interval_number`` is null then."""
 FIGURE_DEFAULTS = {
     "dimension": "'group'",
     # Rows of deliveries have nobody behind them.
@@ -108,6 +109,7 @@ def build_marts(
             connection.execute("UPDATE dim_measures SET definition = 'What ' || label || ' means.'")
         for column in DESCRIPTION_COLUMNS:
             connection.execute(f"ALTER TABLE dim_measures ADD COLUMN IF NOT EXISTS {column} VARCHAR DEFAULT ''")
+        connection.execute("ALTER TABLE dim_measures ADD COLUMN IF NOT EXISTS interval_number INTEGER")
         _create_figures(connection)
         for mart in ("agg_figures", "dim_measures", "dim_clinics", "agg_coverage", "dim_thresholds", "dim_dimensions"):
             connection.execute(f"COPY {mart} TO '{build}/release/{mart}.parquet' (FORMAT parquet)")

@@ -15,6 +15,8 @@ with written as (
         {{ with_settings('measures.definition') }} as definition,
         '' as instrument,
         '' as time_point,
+        '' as time_point_label,
+        cast(null as integer) as interval_number,
         measures.measure as quantity,
         coalesce(measures.completeness_measure, '') as completeness_measure,
         {{ with_settings('measures.numerator_definition') }} as numerator_definition,
@@ -26,45 +28,6 @@ with written as (
         coalesce(measures.count_measure, '') as count_measure
     from {{ ref('measures') }} as measures
     left join {{ ref('int_measure_thresholds') }} as thresholds on measures.measure = thresholds.measure
-
-),
-
-time_points as (
-
-    select
-        time_point,
-        sort_order,
-        label,
-        label_in_text,
-        needs_same_day_recall,
-        false as is_of_life_table,
-        -- The window in words, beside the label that reports call it by.
-        label || case
-            when from_day is null then ''
-            else
-                ' (the '
-                || case when taken = 'nearest' then 'score nearest to day ' || target_day else taken || ' score' end
-                || case
-                    when to_day > 3650 then ' from day ' || from_day || ' on after '
-                    else ' of days ' || from_day || ' to ' || to_day || ' after '
-                end
-                || case anchor
-                    when 'session' then 'session ' || anchor_session
-                    when 'last_session' then 'the last session'
-                    else 'the first session'
-                end || ')'
-        end as time_window
-    from {{ ref('time_points') }}
-    union all
-    select
-        time_point,
-        sort_order,
-        label,
-        label_in_text,
-        false as needs_same_day_recall,
-        true as is_of_life_table,
-        label || ' (days ' || from_day || ' to ' || to_day || ' after the response)' as time_window
-    from {{ ref('life_table_weeks') }}
 
 ),
 
@@ -94,6 +57,7 @@ combined as (
         time_points.time_window,
         time_points.label_in_text,
         time_points.sort_order as time_point_order,
+        time_points.interval_number,
         time_points.is_of_life_table,
         thresholds.threshold_set,
         thresholds.citation,
@@ -101,7 +65,7 @@ combined as (
         coalesce(cast(cast(thresholds.value as double) as varchar), '(computed)') as threshold_text
     from {{ ref('outcome_quantities') }} as quantities
     cross join instruments
-    cross join time_points
+    cross join {{ ref('int_time_points') }} as time_points
     left join thresholds
         on instruments.instrument = thresholds.instrument and quantities.threshold_quantity = thresholds.quantity
     where
@@ -132,6 +96,8 @@ of_questionnaires as (
         {{ filled_in('definition') }} as definition,
         instrument,
         time_point,
+        time_point_label,
+        interval_number,
         quantity,
         -- A life table begins with the responses at the end of the course.
         coalesce(
@@ -164,6 +130,8 @@ select
     definition,
     instrument,
     time_point,
+    time_point_label,
+    interval_number,
     quantity,
     completeness_measure,
     numerator_definition,

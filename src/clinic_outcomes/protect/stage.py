@@ -25,8 +25,9 @@ DESCRIPTIONS = {
         "dim_measures",
         (
             *("measure", "section", "sort_order", "label", "figure_type", "unit", "contributors", "definition"),
-            *("instrument", "time_point", "quantity", "completeness_measure", "numerator_definition"),
-            *("denominator_definition", "time_window", "threshold_set", "source", "count_measure"),
+            *("instrument", "time_point", "time_point_label", "interval_number", "quantity", "completeness_measure"),
+            *("numerator_definition", "denominator_definition", "time_window", "threshold_set", "source"),
+            "count_measure",
         ),
         "sort_order, measure",
     ),
@@ -154,7 +155,12 @@ def _refuse_unknown(connection: duckdb.DuckDBPyConnection) -> None:
         """
         SELECT DISTINCT agg_figures.measure
         FROM agg_figures
-        LEFT JOIN dim_measures USING (measure)
+        LEFT JOIN (
+            SELECT
+                *,
+                count(*) OVER (PARTITION BY figure_type, instrument, quantity, interval_number) AS sharing_interval
+            FROM dim_measures
+        ) AS dim_measures USING (measure)
         LEFT JOIN unit_step ON agg_figures.figure_type = unit_step.figure_type AND dim_measures.unit = unit_step.unit
         WHERE dim_measures.measure IS NULL
             OR dim_measures.figure_type IS DISTINCT FROM agg_figures.figure_type
@@ -163,7 +169,8 @@ def _refuse_unknown(connection: duckdb.DuckDBPyConnection) -> None:
                 WHEN 'rate' THEN FALSE
                 WHEN 'mean' THEN unit_step.step IS NULL
                 WHEN 'life_table_row' THEN
-                    NOT regexp_matches(agg_figures.measure, '_week_[0-9]+(_|$)')
+                    dim_measures.interval_number IS NULL
+                    OR dim_measures.sharing_interval > 1
                     OR agg_figures.numerator IS NULL
                     OR agg_figures.denominator IS NULL
                     OR agg_figures.value IS NULL
@@ -181,7 +188,7 @@ def _refuse_unknown(connection: duckdb.DuckDBPyConnection) -> None:
             f"the disclosure policy cannot judge these measures: {names}; "
             "each needs a description of the same type; a mean or model value a rounding step for its unit; "
             "a model value its value and denominator; a life-table row those, its numerator, "
-            "and a name with _week_ and the number of the week"
+            "and an interval_number that no other of its instrument and quantity has"
         )
     if repeated != (0,):
         raise ClinicOutcomesError("agg_figures holds a figure id more than once; nothing is released")

@@ -11,12 +11,12 @@ WITH RECURSIVE figure AS (
         dim_measures.unit,
         dim_measures.contributors = 'row' AS is_of_rows,
         agg_figures.clinic_id = 'network' AS is_of_network,
-        -- Measures of one life table differ in the week that their name says, and in nothing else.
+        -- Measures of one life table tell the same quantity of an instrument, an interval each.
         CASE
             WHEN agg_figures.figure_type = 'life_table_row'
-                THEN regexp_replace(agg_figures.measure, '_week_[0-9]+(_|$)', '\1')
+                THEN concat_ws('/', dim_measures.instrument, dim_measures.quantity)
         END AS life_table,
-        TRY_CAST(regexp_extract(agg_figures.measure, '_week_([0-9]+)(_|$)', 1) AS BIGINT) AS week
+        dim_measures.interval_number
     FROM agg_figures
     INNER JOIN dim_measures USING (measure)
 ),
@@ -24,14 +24,14 @@ WITH RECURSIVE figure AS (
 placed AS (
     SELECT
         *,
-        row_number() OVER by_week AS place,
+        row_number() OVER by_interval AS place,
         -- Those not in the numerator; in a life table, those at risk who had no event in this interval.
         CASE
             WHEN life_table IS NULL THEN denominator - numerator
-            ELSE denominator - (numerator - coalesce(lag(numerator) OVER by_week, 0))
+            ELSE denominator - (numerator - coalesce(lag(numerator) OVER by_interval, 0))
         END AS remainder
     FROM figure
-    WINDOW by_week AS (PARTITION BY life_table, clinic_id, dimension, category ORDER BY week, measure)
+    WINDOW by_interval AS (PARTITION BY life_table, clinic_id, dimension, category ORDER BY interval_number)
 ),
 
 rules AS (

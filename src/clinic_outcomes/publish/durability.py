@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -64,9 +63,8 @@ def life_table(view: View, quantity: str, measures: Sequence[Measure], group: tu
     withheld = 0
     for measure in measures:
         figure = view.released.figure(measure.measure, view.recipient, *group)
-        number = re.search(r"[0-9]+$", measure.time_point)
-        if figure is not None and figure.shown and number:
-            weeks.append(Week(int(number.group()), figure))
+        if figure is not None and figure.shown and measure.interval_number is not None:
+            weeks.append(Week(measure.interval_number, figure))
         withheld += figure is not None and not figure.shown
     described = view.outline.questionnaires.sustained.get(quantity)
     ordered = sorted(weeks, key=lambda week: week.week)

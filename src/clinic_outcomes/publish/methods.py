@@ -144,11 +144,7 @@ def instrument_labels(measures: Sequence[Measure]) -> dict[str, str]:
 
 def _time_points(measures: Sequence[Measure]) -> list[tuple[str, str]]:
     """Label and window of each time point of questionnaires, weeks of life tables aside."""
-    found = {
-        m.time_point_label: m.time_window.removeprefix(m.time_point_label).strip(" ()")
-        for m in measures
-        if m.instrument and m.figure_type != "life_table_row"
-    }
+    found = {m.time_point_label: m.time_window for m in measures if m.instrument and m.figure_type != "life_table_row"}
     return list(found.items())
 
 

@@ -26,7 +26,9 @@ class Measure:
     """What a figure measures; texts that do not apply to it are empty.
 
     ``figure_type`` is ``count``, ``rate`` or ``life_table_row`` (both in percent), ``mean`` or ``model_value`` (both
-    in ``unit``). ``completeness_measure`` names the rate that says of how many of those treated the figure knows.
+    in ``unit``). ``completeness_measure`` names the rate that says of how many of those treated the figure knows,
+    ``count_measure`` the count of what a rate per session or year is a rate of. ``interval_number`` is the place of a
+    life table's row, empty for all else.
     """
 
     measure: str
@@ -39,6 +41,8 @@ class Measure:
     definition: str
     instrument: str = ""
     time_point: str = ""
+    time_point_label: str = ""
+    interval_number: int | None = None
     quantity: str = ""
     completeness_measure: str = ""
     numerator_definition: str = ""
@@ -46,11 +50,7 @@ class Measure:
     time_window: str = ""
     threshold_set: str = ""
     source: str = ""
-
-    @property
-    def time_point_label(self) -> str:
-        """The time point as reports call it: ``time_window`` without its days, which follow in brackets."""
-        return self.time_window.partition(" (")[0]
+    count_measure: str = ""
 
     @property
     def instrument_label(self) -> str:

@@ -21,7 +21,7 @@ clusters as (
 
 time_points as (
 
-    select * from {{ ref('time_points') }}
+    select * from {{ ref('int_time_points') }}
     where time_point in ('course_end', 'last')
 
 ),
@@ -38,6 +38,7 @@ combined as (
         clusters.place,
         coalesce(time_points.time_point, '') as time_point,
         coalesce(time_points.label, 'Before treatment') as time_point_label,
+        coalesce(time_points.time_window, '') as time_window,
         coalesce(time_points.label_in_text, 'before treatment') as label_in_text,
         coalesce(time_points.sort_order, 0) as time_point_order,
         quantities.sort_order + case when quantities.given = 'cluster' then clusters.place else 0 end as quantity_order,
@@ -76,11 +77,13 @@ select
     {{ filled_in(cluster_named('definition')) }} as definition,
     instrument,
     time_point,
+    time_point_label,
+    cast(null as integer) as interval_number,
     quantity_name as quantity,
     coalesce(stem || completeness_quantity, '') as completeness_measure,
     {{ filled_in(cluster_named('numerator_definition')) }} as numerator_definition,
     {{ filled_in(cluster_named('denominator_definition')) }} as denominator_definition,
-    time_point_label as time_window,
+    time_window,
     '' as threshold_set,
     '' as source,
     false as is_pooled

@@ -10,6 +10,8 @@ select
     measures.definition,
     measures.instrument,
     measures.time_point,
+    measures.time_point_label,
+    measures.interval_number,
     measures.quantity,
     measures.completeness_measure,
     measures.numerator_definition,
