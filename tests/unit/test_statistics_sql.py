@@ -1,4 +1,4 @@
-"""The macros of statistics.sql, run by dbt with its plugin, against scipy.stats and statsmodels."""
+"""The macros of statistics.sql and exact_intervals.sql, run by dbt with its plugin, against scipy and statsmodels."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ import pytest
 import yaml
 from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
+from statsmodels.stats.rates import confint_poisson
 from statsmodels.stats.weightstats import CompareMeans, DescrStatsW
 
 from clinic_outcomes.statistics.dbt_plugin import register_functions
 from clinic_outcomes.statistics.effect_sizes import cohens_d, hedges_g
-from clinic_outcomes.statistics.intervals import Group
+from clinic_outcomes.statistics.intervals import Group, byar_interval
 
 DBT_PROJECT = Path(__file__).parents[2] / "dbt_project"
 
@@ -72,9 +73,36 @@ from effects
 """
 
 
+EXACT = """
+with counts as (
+    select *
+    from (values {counts}) as counts (x, n)
+)
+select
+    x, n,
+    {{{{ clopper_pearson_lower('x', 'n') }}}} as share_lower,
+    {{{{ clopper_pearson_upper('x', 'n') }}}} as share_upper,
+    {{{{ clopper_pearson_lower('x', 'n', 0.9) }}}} as share_lower_90,
+    {{{{ clopper_pearson_upper('x', 'n', 0.9) }}}} as share_upper_90,
+    {{{{ upper_bound_of_none('n') }}}} as none_upper,
+    {{{{ garwood_lower('x', 'n') }}}} as rate_lower,
+    {{{{ garwood_upper('x', 'n') }}}} as rate_upper,
+    {{{{ garwood_lower('x', 'n', 0.9) }}}} as rate_lower_90,
+    {{{{ garwood_upper('x', 'n', 0.9) }}}} as rate_upper_90,
+    {{{{ byar_lower('x', 'n') }}}} as byar_lower,
+    {{{{ byar_upper('x', 'n') }}}} as byar_upper,
+    {{{{ byar_lower('x', 'n', 0.998) }}}} as byar_lower_998
+from counts
+"""
+
+SIZES = [1, 2, 3, 20, 206, 1_000, 1_779, 1_985, 5_000]
+COUNTS = sorted({(x, n) for n in SIZES for x in (0, 1, 2, n // 3, n // 2, n - 1, n) if x <= n})
+IMPOSSIBLE = ["(0, 0)", "(3, 0)", "(null, 10)", "(2, null)", "(-1, 10)", "(2, -5)", "(7, 5)"]
+
+
 @pytest.fixture(scope="module")
-def computed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """One model of every macro, built as the model stage builds: with the project's own profile and plugin."""
+def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Models of every macro, built as the model stage builds: with the project's own profile and plugin."""
     folder = tmp_path_factory.mktemp("macros")
     project = {
         "name": "statistics_macros",
@@ -86,6 +114,8 @@ def computed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     (folder / "dbt_project.yml").write_text(yaml.safe_dump(project), encoding="utf-8")
     (folder / "models").mkdir()
     (folder / "models" / "computed.sql").write_text(MODEL.format(low=LOW, high=HIGH), encoding="utf-8")
+    values = ", ".join([str(pair) for pair in COUNTS] + IMPOSSIBLE)
+    (folder / "models" / "exact.sql").write_text(EXACT.format(counts=values), encoding="utf-8")
     environment = os.environ | {
         "CLINIC_OUTCOMES_WAREHOUSE": str(folder / "computed.duckdb"),
         "CLINIC_OUTCOMES_SCRATCH": str(folder / "scratch"),
@@ -99,11 +129,25 @@ def computed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         check=False,
     )
     assert run.returncode == 0, run.stdout[-3000:]
-    with duckdb.connect(str(folder / "computed.duckdb"), read_only=True) as connection:
-        rows = connection.execute("FROM computed")
+    return folder / "computed.duckdb"
+
+
+def rows_of(warehouse: Path, model: str) -> list[dict[str, Any]]:
+    with duckdb.connect(str(warehouse), read_only=True) as connection:
+        rows = connection.execute(f"FROM {model}")
         names = [column[0] for column in rows.description]
-        [values] = rows.fetchall()
-    return dict(zip(names, values, strict=True))
+        return [dict(zip(names, values, strict=True)) for values in rows.fetchall()]
+
+
+@pytest.fixture(scope="module")
+def computed(warehouse: Path) -> dict[str, Any]:
+    [row] = rows_of(warehouse, "computed")
+    return row
+
+
+@pytest.fixture(scope="module")
+def exact(warehouse: Path) -> dict[tuple[int | None, int | None], dict[str, Any]]:
+    return {(row["x"], row["n"]): row for row in rows_of(warehouse, "exact")}
 
 
 def close(expected: object) -> object:
@@ -152,6 +196,36 @@ def test_quantiles(computed: dict[str, Any]) -> None:
 @pytest.mark.parametrize("column", ["sd_of_one", "sd_of_none", "mean_of_one", "d_without_spread", "wilson_of_nobody"])
 def test_what_cannot_be_computed_is_null(computed: dict[str, Any], column: str) -> None:
     assert computed[column] is None
+
+
+@pytest.mark.parametrize(("x", "n"), COUNTS)
+def test_exact_intervals(exact: dict[tuple[int, int], dict[str, Any]], x: int, n: int) -> None:
+    row = exact[x, n]
+    assert (row["share_lower"], row["share_upper"]) == close(proportion_confint(x, n, method="beta"))
+    assert (row["share_lower_90"], row["share_upper_90"]) == close(proportion_confint(x, n, 0.1, method="beta"))
+    lower, upper = confint_poisson(x, n, method="exact-c")
+    assert (row["rate_lower"], row["rate_upper"]) == close((0.0 if x == 0 else lower, upper))
+    lower, upper = confint_poisson(x, n, method="exact-c", alpha=0.1)
+    assert (row["rate_lower_90"], row["rate_upper_90"]) == close((0.0 if x == 0 else lower, upper))
+    # Nothing seen in n at a share q happens with probability (1 - q)^n, here 1 in 20.
+    assert (1 - row["none_upper"]) ** n == pytest.approx(0.05, rel=1e-9)
+    assert (row["byar_lower"], row["byar_upper"]) == close(byar_interval(x, n))
+    assert row["byar_lower_998"] == close(byar_interval(x, n, 0.998)[0])
+    assert min(value for value in row.values()) >= 0
+
+
+@pytest.mark.parametrize(("x", "n"), [(0, 0), (3, 0), (None, 10), (2, None), (-1, 10), (2, -5)])
+def test_what_is_not_estimable_is_null(
+    exact: dict[tuple[int | None, int | None], dict[str, Any]], x: int | None, n: int | None
+) -> None:
+    row = exact[x, n]
+    assert {value for name, value in row.items() if name not in ("x", "n", "none_upper")} == {None}
+    assert (row["none_upper"] is None) == (n is None or n <= 0)
+
+
+def test_more_than_the_denominator_is_no_share(exact: dict[tuple[int, int], dict[str, Any]]) -> None:
+    assert (exact[7, 5]["share_lower"], exact[7, 5]["share_upper"]) == (None, None)
+    assert exact[7, 5]["rate_lower"] == close(confint_poisson(7, 5, method="exact-c")[0])
 
 
 def test_functions_give_null_for_null_and_outside_their_domain() -> None:

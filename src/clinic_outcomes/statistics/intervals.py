@@ -1,13 +1,13 @@
 """Confidence intervals of shares, rates and means, and of differences between two groups.
 
-All are two-sided; ``confidence`` is 0.95 unless told otherwise. An interval is a pair (lower, upper) in the unit of
-what it is an interval of; shares run from 0 to 1.
+All are two-sided but for the upper bounds where nothing was seen; ``confidence`` is 0.95 unless told otherwise. An
+interval is a pair (lower, upper) in the unit of what it is an interval of; shares run from 0 to 1.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import sqrt
+from math import expm1, log1p, sqrt
 
 from clinic_outcomes.statistics.quantiles import (
     beta_quantile,
@@ -84,12 +84,50 @@ def garwood_interval(events: int, exposure: float, confidence: float = 0.95) -> 
     Source: Garwood 1936, Biometrika 28:437.
     Raises ``ValueError`` for negative events or an exposure that is not above 0.
     """
-    if events < 0 or exposure <= 0:
-        raise ValueError("events must not be negative and exposure must be above 0")
+    _check_rate(events, exposure)
     two_sided_normal(confidence)
     tail = (1 - confidence) / 2
     lower = 0.0 if events == 0 else chi_square_quantile(tail, 2 * events) / 2
     return lower / exposure, chi_square_quantile(1 - tail, 2 * events + 2) / 2 / exposure
+
+
+def byar_interval(events: int, exposure: float, confidence: float = 0.95) -> Interval:
+    """Byar's approximation of ``garwood_interval``, by hand and without a quantile of the chi-square distribution.
+
+    With z the normal quantile: x (1 - 1/9x - z/3√x)³ and y (1 - 1/9y + z/3√y)³ over the exposure, y = x + 1. The lower
+    end is 0 for no events, and where the cube would be negative.
+
+    Source: Breslow and Day 1987, Statistical Methods in Cancer Research II (IARC 82), chapter 2, after Byar.
+    Raises ``ValueError`` as ``garwood_interval`` does.
+    """
+    _check_rate(events, exposure)
+    z = two_sided_normal(confidence)
+    lower = 0.0 if events == 0 else events * max(0.0, 1 - 1 / (9 * events) - z / (3 * sqrt(events))) ** 3
+    following = events + 1
+    upper = following * (1 - 1 / (9 * following) + z / (3 * sqrt(following))) ** 3
+    return lower / exposure, upper / exposure
+
+
+def upper_bound_of_none(n: int, confidence: float = 0.95) -> float:
+    """One-sided upper end of a share of which nothing was seen in ``n``: 1 - (1 - confidence)^(1/n), about 3/n.
+
+    The share at which seeing nothing would be as rare as 1 - confidence.
+    Source: Clopper and Pearson's interval, one-sided; Hanley and Lippman-Hand 1983, JAMA 249:1743 ("rule of three").
+    Raises ``ValueError`` for n below 1.
+    """
+    _check_share(0, n)
+    two_sided_normal(confidence)
+    return -expm1(log1p(-confidence) / n)
+
+
+def upper_rate_of_none(exposure: float, confidence: float = 0.95) -> float:
+    """One-sided upper end of a rate of which no event was seen over ``exposure``: -ln(1 - confidence) / exposure.
+
+    Raises ``ValueError`` for an exposure that is not above 0.
+    """
+    _check_rate(0, exposure)
+    two_sided_normal(confidence)
+    return -log1p(-confidence) / exposure
 
 
 def newcombe_interval(
@@ -150,3 +188,8 @@ def difference_of_means(first: Group, second: Group, confidence: float = 0.95) -
 def _check_share(numerator: float, denominator: float) -> None:
     if denominator <= 0 or not 0 <= numerator <= denominator:
         raise ValueError("a share needs a denominator above 0 and a numerator from 0 to the denominator")
+
+
+def _check_rate(events: int, exposure: float) -> None:
+    if events < 0 or exposure <= 0:
+        raise ValueError("events must not be negative and exposure must be above 0")
