@@ -17,17 +17,22 @@ from clinic_outcomes.settings import Settings
 from tests.support.release_marts import build_marts
 
 MEASURES = """
-measure  | section   | sort_order | label             | figure_type | unit               | contributors | quantity | interval_number
-people   | treatment | 10         | People treated    | count       | patients           | patient      | ''       | -
-events   | safety    | 20         | Adverse events    | count       | events             | event        | ''       | -
-share    | outcomes  | 30         | Share improved    | rate        | percent            | patient      | ''       | -
-change   | outcomes  | 40         | PCL-5 change      | mean        | points             | patient      | ''       | -
-per_head | safety    | 50         | Events per person | mean        | events per patient | patient      | ''       | -
-kept_out | quality   | 60         | Rows kept out     | rate        | percent            | row          | ''       | -
-rows_in  | quality   | 70         | Rows delivered    | count       | rows               | row          | ''       | -
-watched  | treatment | 80         | Sessions watched  | rate        | percent            | session      | ''       | -
-spread   | outcomes  | 90         | SD of the change  | model_value | points             | patient      | ''       | -
-ratio    | outcomes  | 91         | Seen to expected  | model_value | ratio              | patient      | ''       | -
+measure  | section   | sort_order | label             | figure_type | unit                         | contributors | quantity | interval_number
+people   | treatment | 10         | People treated    | count       | patients                     | patient      | ''       | -
+events   | safety    | 20         | Adverse events    | count       | events                       | event        | ''       | -
+share    | outcomes  | 30         | Share improved    | rate        | percent                      | patient      | ''       | -
+change   | outcomes  | 40         | PCL-5 change      | mean        | points                       | patient      | ''       | -
+per_head | safety    | 50         | Events per person | mean        | events per patient           | patient      | ''       | -
+kept_out | quality   | 60         | Rows kept out     | rate        | percent                      | row          | ''       | -
+rows_in  | quality   | 70         | Rows delivered    | count       | rows                         | row          | ''       | -
+watched  | treatment | 80         | Sessions watched  | rate        | percent                      | session      | ''       | -
+spread   | outcomes  | 90         | SD of the change  | model_value | points                       | patient      | ''       | -
+ratio    | outcomes  | 91         | Seen to expected  | model_value | ratio                        | patient      | ''       | -
+per_100  | safety    | 92         | Events, sessions  | model_value | events per 100 sessions      | patient      | ''       | -
+per_year | safety    | 93         | Events, years     | model_value | events per 100 patient-years | patient      | ''       | -
+first    | safety    | 94         | First events      | model_value | people per 100 patient-years | patient      | ''       | -
+onset    | safety    | 95         | Median onset      | model_value | minutes                      | event        | ''       | -
+pressure | safety    | 96         | Rise in pressure  | mean        | mmHg                         | session      | ''       | -
 
 kept_week_1  | outcomes | 101 | Kept, week 1  | life_table_row | percent | patient | kept | 1
 kept_week_2  | outcomes | 102 | Kept, week 2  | life_table_row | percent | patient | kept | 2
@@ -166,7 +171,31 @@ ratio   | alder     | seen_13     | 13        | 60          | 0.650000  | 60    
 ratio   | alder     | seen_none   | 0         | 60          | 0.000000  | 60       | 1       | 0      | -     | 60
 ratio   | alder     | unseen_12   | 48        | 60          | 2.400000  | 60       | 1       | hidden | -     | -
 """
-TABLES = (CASES, PEOPLE_IN_NUMERATOR, CLINICS_IN_NUMERATOR, ROWS_IN_NUMERATOR, LIFE_TABLES, MODEL_VALUES)
+# `numerator` is the people with an event, `denominator` those treated; the events and sessions of a rate are in `value`
+# alone. Medians have no numerator.
+EVENT_RATES = """
+measure  | clinic_id | category    | numerator | denominator | value      | patients | clinics | numerator_patients | shown  | of
+per_100  | alder     | none_of_24  | 0         | 24          | 0.000000   | 24       | 1       | 0                  | hidden | -
+per_100  | alder     | none_of_25  | 0         | 25          | 0.000000   | 25       | 1       | 0                  | 0      | 25
+per_100  | alder     | of_12       | 12        | 400         | 4.000000   | 400      | 1       | 12                 | hidden | -
+per_100  | alder     | of_13       | 13        | 400         | 4.250000   | 400      | 1       | 13                 | 4.3    | 400
+per_100  | alder     | below_half  | 13        | 400         | 4.249999   | 400      | 1       | 13                 | 4.2    | 400
+per_100  | alder     | all_but_12  | 388       | 400         | 140.000000 | 400      | 1       | 388                | hidden | -
+per_100  | alder     | everyone    | 400       | 400         | 140.000000 | 400      | 1       | 400                | 140    | 400
+per_100  | alder     | rounds_to_0 | 13        | 9000        | 0.040000   | 9000     | 1       | 13                 | 0      | 9000
+per_100  | network   | none        | 0         | 400         | 0.000000   | 400      | 3       | 0                  | 0      | 400
+per_100  | network   | none_of_two | 0         | 400         | 0.000000   | 400      | 2       | 0                  | hidden | -
+per_year | alder     | up          | 30        | 400         | 12.500000  | 400      | 1       | 30                 | 13     | 400
+per_year | alder     | of_unknown  | 30        | 400         | 12.500000  | 400      | 1       | -                  | hidden | -
+first    | alder     | down        | 30        | 400         | 12.499999  | 400      | 1       | 30                 | 12     | 400
+onset    | alder     | up          | -         | 25          | 12.500000  | 25       | 1       | 25                 | 15     | 25
+onset    | alder     | down        | -         | 25          | 12.499999  | 25       | 1       | 25                 | 10     | 25
+onset    | alder     | of_24       | -         | 24          | 12.500000  | 24       | 1       | 24                 | hidden | -
+onset    | alder     | few_people  | -         | 90          | 12.500000  | 12       | 1       | 12                 | hidden | -
+pressure | alder     | half_up     | 500       | 40          | 12.500000  | 40       | 1       | 40                 | 13     | 40
+pressure | alder     | few_people  | 500       | 40          | 12.500000  | 12       | 1       | 12                 | hidden | -
+"""  # noqa: E501
+TABLES = (CASES, PEOPLE_IN_NUMERATOR, CLINICS_IN_NUMERATOR, ROWS_IN_NUMERATOR, LIFE_TABLES, MODEL_VALUES, EVENT_RATES)
 
 
 def _cells(table: str) -> list[dict[str, str]]:
