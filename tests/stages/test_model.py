@@ -398,9 +398,10 @@ def test_seeds_cover_the_contract() -> None:
     contract = load_contract()
     term = contract.tables["adverse_event"].column("term")
     assert term.code_list not in (None, LOCAL_CODES)
-    seed = dict(duckdb.read_csv(str(DBT_PROJECT / "seeds/adverse_event_terms.csv"), header=True).fetchall())
-    assert set(seed) == set(contract.code_lists["adverse_event_term"])
-    assert set(seed.values()) <= set(contract.code_lists["system_class"])
+    seed = duckdb.read_csv(str(DBT_PROJECT / "seeds/adverse_event_terms.csv"), header=True)
+    terms = seed.select("term, label, system_class").fetchall()
+    assert {term: label for term, label, _ in terms} == contract.code_lists["adverse_event_term"]
+    assert {system_class for _, _, system_class in terms} <= set(contract.code_lists["system_class"])
 
 
 def test_unit_tests_of_the_models_pass(tmp_path: Path) -> None:

@@ -16,8 +16,11 @@ from clinic_outcomes.settings import PROJECT_ROOT
 
 CONTRACT_FOLDER = Path(__file__).parent
 INSTRUMENTS_FOLDER = PROJECT_ROOT / "instruments"
+SEEDS_FOLDER = PROJECT_ROOT / "dbt_project" / "seeds"
 INSTRUMENT_LIST, VERSION_LIST = "instrument", "instrument_version"
 """Code lists that the files of ``instruments/`` give, and no other."""
+TERM_LIST = "adverse_event_term"
+"""The code list that the seed of adverse-event terms gives."""
 UNMAPPED = "unmapped"
 """The canonical code of a source code that no mapping knows."""
 LOCAL_CODES = "local"
@@ -49,7 +52,7 @@ class Column:
     """One column of a canonical table.
 
     ``key_scope`` says whether equal keys mean the same in one ``clinic`` or in the whole ``network``.
-    ``sql_type`` is DuckDB's; ``code_list`` names a list of ``code_lists.yml`` or is ``local``; ``multiple``
+    ``sql_type`` is DuckDB's; ``code_list`` names a list of the contract or is ``local``; ``multiple``
     columns hold a list of codes; ``is_key`` marks pseudonymous or code-like identifiers.
     """
 
@@ -131,17 +134,20 @@ def reduced(text: str) -> str:
 
 
 @functools.cache
-def load_contract(instruments: Path = INSTRUMENTS_FOLDER) -> Contract:
+def load_contract(instruments: Path = INSTRUMENTS_FOLDER, seeds: Path = SEEDS_FOLDER) -> Contract:
     """Load and check the contract; ``ValueError`` names the file of a mistake.
 
-    The code lists of questionnaires are the files of ``instruments``: ``ClinicOutcomesError`` lists mistakes in them.
+    The code lists of questionnaires are the files of ``instruments``, that of adverse events is a seed of dbt:
+    ``ClinicOutcomesError`` lists mistakes in them.
     """
-    # Instruments are read with what reads mappings, which needs the contract's types.
+    # Both are read with what reads mappings, which needs the contract's types.
+    from clinic_outcomes.contract.terms import read_vocabularies
     from clinic_outcomes.instruments.naming import name_instruments
 
     named = name_instruments(instruments)
+    terms = {term.term: term.label for term in read_vocabularies(seeds).terms.values()}
     written = parse_yaml((CONTRACT_FOLDER / "code_lists.yml").read_text(encoding="utf-8"))
-    code_lists = {**written, INSTRUMENT_LIST: named.labels, VERSION_LIST: named.versions}
+    code_lists = {**written, TERM_LIST: terms, INSTRUMENT_LIST: named.labels, VERSION_LIST: named.versions}
     paths = sorted((CONTRACT_FOLDER / "tables").glob("*.odcs.yaml"))
     tables = {table.name: table for table in map(_load_table, paths)}
     _check(tables, code_lists)
@@ -155,7 +161,7 @@ def load_contract(instruments: Path = INSTRUMENTS_FOLDER) -> Contract:
     return Contract(
         tables=MappingProxyType({name: tables[name] for name in order}),
         code_lists=MappingProxyType(code_lists),
-        fingerprint=fingerprint([files, *(canonical_json(dict(part)) for part in named)]),
+        fingerprint=fingerprint([files, *(canonical_json(dict(part)) for part in (*named, terms))]),
         instrument_names=named.names,
         refused_instruments=named.refused,
     )

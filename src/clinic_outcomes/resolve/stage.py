@@ -10,6 +10,7 @@ import duckdb
 
 from clinic_outcomes import ledger
 from clinic_outcomes.contract import Table, load_contract
+from clinic_outcomes.contract.terms import grade_limits_fingerprint
 from clinic_outcomes.database import quote_name, session, write_parquet
 from clinic_outcomes.files import atomic_folder, canonical_json, fingerprint, fingerprint_files, write_json
 from clinic_outcomes.harmonise import lake_rows
@@ -110,6 +111,7 @@ def _state_id(
         "thresholds": dict(thresholds),
         "expectations": fingerprint_files(expectations, settings.expectations),
         "instruments": reference_fingerprint(settings),
+        "grade_limits": grade_limits_fingerprint(settings),
         "code": code_fingerprint(("resolve", "validate")),
     }
     return fingerprint([canonical_json(parts)])[:16]

@@ -14,6 +14,7 @@ import duckdb
 
 from clinic_outcomes.contract import Table, load_contract
 from clinic_outcomes.contract.loader import LINEAGE_COLUMNS
+from clinic_outcomes.contract.terms import GRADE_LIMIT, grade_limits
 from clinic_outcomes.database import fill_table, quote_name, quote_text, write_parquet
 from clinic_outcomes.instruments import load_instruments, reference_tables
 from clinic_outcomes.problems import ClinicOutcomesError
@@ -28,9 +29,8 @@ REFERENCES: Mapping[str, tuple[str, Mapping[str, str]]] = {
         "rxnorm_classes.csv",
         {"rxnorm_code": "VARCHAR", "treatment_class": "VARCHAR", "source": "VARCHAR"},
     ),
-    "grade_limit": ("grade_limits.csv", {"term": "VARCHAR", "highest_grade": "INTEGER", "source": "VARCHAR"}),
 }
-"""Tables of ``reference`` beside those of the instruments: the file in ``expectations/`` and its columns."""
+"""Tables of ``reference`` that are files of ``expectations/``: the file and its columns."""
 NOT_OF_A_NOTICE = ("record_action", "unreadable_columns")
 # Sums of hashes do not depend on the order of the answers. Two sets of answers to one form may in theory share a sum.
 ANSWERS = """
@@ -100,6 +100,7 @@ def open_state(
             f"CREATE TABLE reference.{quote_name(name)} AS "
             f"FROM read_csv({quote_text(settings.expectations / file)}, header = true, columns = {{{types}}})"
         )
+    fill_table(connection, "reference.grade_limit", GRADE_LIMIT, grade_limits(settings))
     for name, table_of in reference_tables(load_instruments(settings)).items():
         fill_table(connection, f"reference.{quote_name(name)}", *table_of)
     for name, value in thresholds.items():

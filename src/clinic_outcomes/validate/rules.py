@@ -9,8 +9,8 @@ that is true for the rows that break it (``rows``), with these names in reach:
 - ``derived.answers``: one row an answered questionnaire: ``assessment_id``, ``answered`` (items with a value),
   ``points`` (their sum) and ``fingerprint`` (equal where all answers are);
 - ``derived.totals``: ``assessment_id`` and the ``total`` that the answers give, where none of them is missing;
-- ``reference.<name>``: the CSV files of ``expectations/``, and ``instrument``, ``instrument_item`` and
-  ``instrument_version``, which come from ``instruments/``;
+- ``reference.<name>``: the CSV files of ``expectations/``; ``grade_limit``, from the seed of adverse-event terms; and
+  ``instrument``, ``instrument_item`` and ``instrument_version``, which come from ``instruments/``;
 - ``threshold.<name>()``: a threshold of ``expectations/thresholds.yml``, or what the clinic has instead.
 
 ``applies_to`` is a predicate over the rows that the rule speaks of, all rows with a value in each of ``columns``
