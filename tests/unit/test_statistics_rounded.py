@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
+from statsmodels.stats.rates import confint_poisson
 
 from clinic_outcomes.statistics.effect_sizes import hedges_g
 from clinic_outcomes.statistics.intervals import Group
@@ -18,9 +19,12 @@ from clinic_outcomes.statistics.rounded import (
     difference_of_rounded_shares,
     possible_counts,
     possible_shares,
+    rounded_exact_share_interval,
     rounded_hedges_g,
     rounded_mean_interval,
+    rounded_rate_interval,
     rounded_share_interval,
+    rounded_upper_bound_of_none,
 )
 
 
@@ -52,6 +56,60 @@ def test_share(step: int, base: int) -> None:
         result = rounded_share_interval(percent, step, denominator, base)
         # statsmodels leaves -1e-17 at the ends.
         assert result == close((max(lower.min(), 0), min(upper.max(), 1)))
+
+
+@pytest.mark.parametrize(("step", "base"), [(1, 5), (5, 10), (1, 1)])
+@pytest.mark.parametrize("confidence", [0.9, 0.95])
+def test_exact_share(step: int, base: int, confidence: float) -> None:
+    for (percent, denominator), exact in shown_shares(step, base, 70).items():
+        if denominator == 0:
+            continue
+        numerators, denominators = np.array(exact).T
+        lower, upper = proportion_confint(numerators, denominators, 1 - confidence, method="beta")
+        result = rounded_exact_share_interval(percent, step, denominator, base, confidence)
+        assert result == close((lower.min(), upper.max()))
+
+
+@pytest.mark.parametrize("base", [1, 5, 10])
+def test_none_seen(base: int) -> None:
+    for denominator in range(base, 300, base):
+        possible = [n for n in range(1, 400) if round_half_up(Decimal(n), base) == denominator]
+        widest = max(1 - 0.05 ** (1 / n) for n in possible)
+        assert rounded_upper_bound_of_none(denominator, base) == close(widest)
+    # 1,985 people shown as 1,990 may be 1,985: 0.15 %.
+    assert rounded_upper_bound_of_none(1_990, 10) == close(1 - 0.05 ** (1 / 1_985))
+
+
+RATES = [("0.4", "0.1", 5, 5), ("12.0", "0.5", 30, 10), ("0.0", "0.1", 5, 5), ("0.1", "0.1", 0, 5), ("7", "1", 7, 1)]
+
+
+@pytest.mark.parametrize(("rate", "step", "events", "base"), RATES)
+@pytest.mark.parametrize("confidence", [0.9, 0.95])
+def test_rate(rate: str, step: str, events: int, base: int, confidence: float) -> None:
+    """Every number of events that would be shown so, with exposures that give every rate that would be shown so."""
+    numbers = np.array([x for x in range(1, 100) if round_half_up(Decimal(x), base) == events])
+    middle, half = float(rate), float(step) / 2
+    # The rates run up to their least upper bound, which itself would be shown as the next.
+    rates = np.linspace(max(1e-13, middle - half), middle + half, 41)
+    counts, exposures = (grid.ravel() for grid in np.broadcast_arrays(numbers, numbers / rates[:, None]))
+    lower, upper = confint_poisson(counts, exposures, method="exact-c", alpha=1 - confidence)
+    assert rounded_rate_interval(Decimal(rate), Decimal(step), events, base, confidence) == close(
+        (lower.min(), upper.max())
+    )
+
+
+def test_every_rate_a_hundred_sessions_lies_within() -> None:
+    """Whole sessions and events: each exact interval lies within that of what is shown of it."""
+    for sessions in range(7, 900, 41):
+        for events in range(1, min(sessions, 40)):
+            rate = (Decimal(100 * events) / sessions).quantize(Decimal("0.1"), ROUND_HALF_UP)
+            shown = round_half_up(Decimal(events), 5)
+            if rate == 0 and shown == 0:
+                continue
+            lower, upper = confint_poisson(events, sessions / 100, method="exact-c")
+            result = rounded_rate_interval(rate, Decimal("0.1"), shown, 5)
+            assert result[0] * (1 - 1e-12) <= lower
+            assert upper <= result[1] * (1 + 1e-12)
 
 
 def test_possible_shares_are_those_shown() -> None:
@@ -141,6 +199,14 @@ def test_what_nothing_rounds_to() -> None:
         rounded_mean_interval(RoundedGroup(1, 1, 4.0, 1.0, 2.0, 1.0))
     with pytest.raises(ValueError, match="without spread"):
         rounded_hedges_g(GROUPS[1], GROUPS[1])
+    with pytest.raises(ValueError, match="no exact share"):
+        rounded_exact_share_interval(50, 1, 3, 1)
+    with pytest.raises(ValueError, match="somebody"):
+        rounded_upper_bound_of_none(0, 1)
+    with pytest.raises(ValueError, match="no bound without its exposure"):
+        rounded_rate_interval(0, Decimal("0.1"), 0, 5)
+    with pytest.raises(ValueError, match="no exact rate"):
+        rounded_rate_interval(Decimal("0.3"), Decimal("0.1"), 0, 1)
 
 
 def test_possible_counts() -> None:

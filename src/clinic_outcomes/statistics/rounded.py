@@ -1,8 +1,8 @@
 """Intervals from rounded figures: what a reader of a release can know.
 
-A release shows shares, means, standard deviations and numbers of people rounded half up. Each function here gives the
-smallest interval that contains the interval of every exact figure that would be shown the same. It is computed from
-what is shown alone, so it tells nothing about the exact figure that the release does not.
+A release shows shares, rates, means, standard deviations and numbers of people rounded half up. Each function here
+gives the smallest interval that contains the interval of every exact figure that would be shown the same. It is
+computed from what is shown alone, so it tells nothing about the exact figure that the release does not.
 """
 
 from __future__ import annotations
@@ -18,9 +18,12 @@ from clinic_outcomes.statistics.effect_sizes import EffectSize, hedges_g
 from clinic_outcomes.statistics.intervals import (
     Group,
     Interval,
+    clopper_pearson_interval,
     difference_of_means,
+    garwood_interval,
     mean_interval,
     newcombe_interval,
+    upper_bound_of_none,
     wilson_interval,
 )
 
@@ -88,6 +91,50 @@ def rounded_share_interval(
         min(wilson_interval(lowest, n, confidence)[0] for lowest, _, n in possible),
         max(wilson_interval(highest, n, confidence)[1] for _, highest, n in possible),
     )
+
+
+def rounded_exact_share_interval(
+    percent: Number, step: Number, denominator: int, base: int, confidence: float = 0.95
+) -> Interval:
+    """``clopper_pearson_interval`` of a share that is shown in percent, widened for its rounding; runs from 0 to 1.
+
+    A share shown as 0 % may be of a few: use ``rounded_upper_bound_of_none`` only where nothing is known to be seen.
+    """
+    possible = possible_shares(RoundedShare(percent, step, denominator, base))
+    return (
+        min(clopper_pearson_interval(lowest, n, confidence)[0] for lowest, _, n in possible),
+        max(clopper_pearson_interval(highest, n, confidence)[1] for _, highest, n in possible),
+    )
+
+
+def rounded_upper_bound_of_none(denominator: int, base: int, confidence: float = 0.95) -> float:
+    """``upper_bound_of_none`` of as few as can be behind a rounded number of people; runs from 0 to 1.
+
+    Raises ``ValueError`` where nobody can be behind it.
+    """
+    possible = [n for n in possible_counts(denominator, base) if n > 0]
+    if not possible:
+        raise ValueError("a bound needs somebody in whom nothing was seen")
+    return upper_bound_of_none(possible[0], confidence)
+
+
+def rounded_rate_interval(rate: Number, step: Number, events: int, base: int, confidence: float = 0.95) -> Interval:
+    """``garwood_interval`` of a rate shown to the nearest ``step``, of a number of events to the nearest ``base``.
+
+    In the unit of the rate, for the exposure is what number and rate say it is. With x events the ends are the rate
+    times L(x)/x and U(x)/x, of which one rises and the other falls with x: the fewest events decide both.
+    Raises ``ValueError`` where no exact rate would be shown so, and where no event at all may be behind it: how long
+    nothing was seen is then not shown, and the rate has no bound.
+    """
+    shown, half = Fraction(str(rate)), Fraction(str(step)) / 2
+    counts = possible_counts(events, base)
+    if shown < half and counts[0] == 0:
+        raise ValueError("a rate of no events has no bound without its exposure")
+    some = [count for count in counts if count > 0]
+    if shown + half <= 0 or not some:
+        raise ValueError("no exact rate would be shown like this")
+    lower, upper = garwood_interval(some[0], some[0], confidence)
+    return float(max(Fraction(0), shown - half)) * lower, float(shown + half) * upper
 
 
 def difference_of_rounded_shares(first: RoundedShare, second: RoundedShare, confidence: float = 0.95) -> Interval:
