@@ -1,7 +1,7 @@
 {{ config(materialized='table') }}
 
--- A clinic has a part in a measure when it delivers every table that the measure is built on, and every questionnaire;
--- in one of a questionnaire, when it delivers that (with its items, where they make the measure), and sessions where
+-- A clinic has a part in a measure when it delivers every table that the measure is built on, every questionnaire, and an
+-- answer to any item of those that make it; in one of a questionnaire, when it delivers that (with its items, where they make the measure), and sessions where
 -- the time point counts from them.
 with written as (
 
@@ -39,6 +39,37 @@ lacking as (
 
 ),
 
+answered as (
+
+    select distinct
+        assessments.clinic_id,
+        items.instrument,
+        items.item_number
+    from {{ ref('int_item_answers') }} as items
+    inner join {{ ref('fct_assessments') }} as assessments on items.assessment_key = assessments.assessment_key
+    where
+        items.item_value is not null
+        and items.instrument in (select needed.instrument from {{ ref('measure_items') }} as needed)
+
+),
+
+unanswered as (
+
+    select
+        needed.measure,
+        clinics.clinic_id
+    from {{ ref('measure_items') }} as needed
+    cross join {{ ref('stg_clinics') }} as clinics
+    left join answered
+        on
+            clinics.clinic_id = answered.clinic_id
+            and needed.instrument = answered.instrument
+            and coalesce(needed.item_number, answered.item_number) = answered.item_number
+    group by needed.measure, clinics.clinic_id
+    having count(answered.clinic_id) = 0
+
+),
+
 treating as (
 
     select clinic_id
@@ -67,6 +98,7 @@ of_questionnaires as (
 select written.*
 from written
 left join lacking on written.measure = lacking.measure and written.clinic_id = lacking.clinic_id
-where lacking.measure is null
+left join unanswered on written.measure = unanswered.measure and written.clinic_id = unanswered.clinic_id
+where lacking.measure is null and unanswered.measure is null
 union all
 select * from of_questionnaires

@@ -1,6 +1,6 @@
 {%- set sections = [
     'referral', 'flows', 'owners', 'treatment', 'outcome', 'scoring', 'recovery', 'durability', 'completeness', 'comparison',
-    'safety', 'quality',
+    'safety', 'suicidality', 'quality',
 ] -%}
 
 with figures as (
