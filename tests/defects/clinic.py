@@ -36,6 +36,8 @@ INFUSION = {
     "recovery_minutes": 35, "monitored": "yes", "site_id": "n", "organisation_id": "o", "service_period": "2025",
     **PRESSURES,
 }  # fmt: skip
+HIGH_PEAK = {"systolic_peak_mmhg": 165, "diastolic_peak_mmhg": 100}
+"""Of the session with the hypertension of grade 3."""
 EVENT = {"serious": "no", "seriousness_criteria": [], "action_taken": "none", "service_period": "2025"}
 
 
@@ -106,7 +108,7 @@ def sound_clinic() -> Tables:
         "session": {
             name: {
                 "session_id": name, "patient_id": patient, "course_id": course, "session_day": day,
-                "sequence_number": number, **INFUSION,
+                "sequence_number": number, **INFUSION, **(HIGH_PEAK if name == "s-2" else {}),
             }
             for name, patient, course, day, number in (
                 ("s-1", "ann", "c-1", 10, 1), ("s-2", "ann", "c-1", 13, 2), ("s-3", "ann", "c-1", 16, 3),
