@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -18,6 +19,15 @@ from clinic_outcomes.settings import Settings
 SUCCEEDED = frozenset({"success", "pass", "no-op", "warn"})
 LAYERS = ("core", "release")
 INPUTS, WAREHOUSE = "inputs", "outcomes.duckdb"
+# What dbt and DuckDB call their errors: the only words of a message that never quote a value.
+ERRORS = tuple(
+    f"{kind} Error"
+    for kind in (
+        *("Compilation", "Runtime", "Database", "Internal", "Dependency"),
+        *("Binder", "Catalog", "Constraint", "Conversion", "FATAL", "INTERNAL", "INTERRUPT", "IO", "Invalid Input"),
+        *("Out of Memory", "Out of Range", "Parser", "Serialization", "TransactionContext"),
+    )
+)
 
 
 class Dbt:
@@ -94,12 +104,14 @@ def _read(path: Path) -> dict[str, Any] | None:
 
 
 def _node(result: Mapping[str, Any]) -> NodeResult:
-    """A node's result in our words: dbt's own message may quote a value, its count of failing rows does not."""
-    failures = result.get("failures") or 0
+    """A node's result in our words: dbt's own message may quote a value, its count and kind of failures do not."""
+    failures, status = result.get("failures") or 0, str(result["status"])
+    said = str(result.get("message") or "") if status not in SUCCEEDED else ""
+    kinds = ", ".join(kind for kind in ERRORS if re.search(rf"^\s*{kind}\b", said, re.MULTILINE))
     return NodeResult(
         node=str(result["unique_id"]),
-        status=str(result["status"]),
-        message=f"{failures} rows fail" if failures else "",
+        status=status,
+        message=f"{failures} rows fail" if failures else kinds,
     )
 
 
