@@ -7,3 +7,5 @@ Data flows one way through eight stages, each a package of its own:
 STAGES = ("receive", "admit", "harmonise", "resolve", "validate", "model", "protect", "publish")
 CLINIC_STAGES = STAGES[:5]
 NETWORK_STAGES = STAGES[5:]
+CLINIC_STEPS = (*CLINIC_STAGES, "alert")
+"""What runs for a clinic: its stages, then the step that tells a person at once of serious and unexpected events."""

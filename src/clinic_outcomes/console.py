@@ -106,8 +106,26 @@ def show_status(found: dict[str, Any]) -> None:
     ]
     headings = ["clinic", "reports", "state id", "reporting period", "period is", "restated when final", "gaps"]
     show_table(headings, clinics)
+    show_alerts(found["alerts"])
     release = found["release"]
     plain(Console(), f"newest release: {release['release_id'] if release else 'none'}")
+
+
+def show_alerts(alerts: Sequence[dict[str, Any]], what_to_do: bool = False) -> None:
+    """Print ``clinic_outcomes.alert.told_alerts``: a line each, and the text that is sent where ``what_to_do``."""
+    rows = [
+        [
+            alert["clinic"],
+            alert["alert"],
+            alert["summary"],
+            "sent" if alert["sent"] else "not sent",
+            f"{alert['acknowledged_by']}: {alert['note']}" if alert["acknowledged_by"] else "open",
+        ]
+        for alert in alerts
+    ]
+    show_table(["clinic", "alert", "what happened", "message", "seen by"], rows)
+    for alert in alerts if what_to_do else ():
+        plain(Console(), f"\n{alert['message']}")
 
 
 def show_receipt(found: dict[str, Any]) -> None:

@@ -14,11 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from clinic_outcomes import CLINIC_STAGES, NETWORK_STAGES
+from clinic_outcomes import CLINIC_STAGES, CLINIC_STEPS, NETWORK_STAGES
 from clinic_outcomes.files import latest
 from clinic_outcomes.problems import ClinicOutcomesError, Problem
 from clinic_outcomes.records import (
     AdmitRecord,
+    AlertRecord,
     HarmoniseRecord,
     ModelRecord,
     ProtectRecord,
@@ -118,7 +119,8 @@ def run_stage(
 
     ``build_id`` holds protect and publish to one build of the marts, whatever was built since. ``prepared`` is dbt,
     started early for the stage model.
-    A clinic's receipt is written after its last stage, and after one that fails.
+    A clinic's receipt is written after its last stage, and after one that fails. The step ``alert`` runs like a
+    stage, so that its failure is seen: nobody was told then.
     Raises ``ClinicOutcomesError`` as the stage raised it. Any other exception becomes an ``UnexpectedError``
     without the text and the context of the first, unless ``settings.debug`` is set.
     """
@@ -182,8 +184,11 @@ def awaits_model(clinic_id: str, settings: Settings | None = None) -> bool:
 
 
 def run_clinic(clinic_id: str, settings: Settings, report: Report = silent) -> tuple[StageEvent, ...]:
-    """Take one clinic from receive to validate; a stage that fails ends it. Returns what was reported."""
-    return run_stages(CLINIC_STAGES, clinic_id, settings, report)
+    """Take one clinic from receive to validate and raise its alerts; a stage that fails ends it.
+
+    Returns what was reported.
+    """
+    return run_stages(CLINIC_STEPS, clinic_id, settings, report)
 
 
 def run(
@@ -300,6 +305,8 @@ def _id_of(record: Record) -> str | None:
             return record.delivery_id
         case ResolveRecord() | ValidateRecord():
             return record.state_id
+        case AlertRecord():
+            return record.alert_id
         case ModelRecord() | ProtectRecord():
             return record.build_id
         case PublishRecord():
@@ -323,7 +330,20 @@ def warnings(record: Record) -> tuple[Problem, ...]:
     match record:
         case ResolveRecord():
             return tuple(_sequence_gap(record.clinic_id, gap) for gap in record.gaps)
+        case AlertRecord():
+            return (_raised(record),)
     return ()
+
+
+def _raised(record: AlertRecord) -> Problem:
+    from clinic_outcomes.alert.message import summary
+
+    return Problem(
+        rule="safety_alert",
+        message=f"alert {record.alert_id}: {summary(record)}",
+        advice=f"clinic-outcomes alerts --clinic {record.clinic_id} says what to look at.",
+        clinic=record.clinic_id,
+    )
 
 
 def _sequence_gap(clinic_id: str, gap: SequenceGap) -> Problem:

@@ -1,4 +1,7 @@
-"""What each stage returns and keeps: typed, immutable, without any patient's value."""
+"""What each stage returns and keeps: typed, immutable, without any patient's value.
+
+An alert alone names events by their keys; it stays with the engineers.
+"""
 
 from __future__ import annotations
 
@@ -278,3 +281,107 @@ class PublishRecord(Record):
     release_id: str
     build_id: str
     recipients: tuple[str, ...]
+
+
+class AlertedEvent(Record):
+    """An event of an alert, by its keys and its place; what it is called stays in the state.
+
+    ``identity`` is ``adverse_event_id``, and the row's place where it has none. ``kinds`` are all reasons to tell of
+    the event; ``told_before`` says that an earlier alert told of some of them.
+    """
+
+    identity: str
+    adverse_event_id: str | None
+    patient_id: str | None
+    delivery_id: str
+    source_file: str
+    source_line: int
+    source_item: int
+    quarantined: bool
+    term_unmapped: bool
+    told_before: bool
+    kinds: tuple[Literal["fatal", "life_threatening", "serious", "unclear", "unexpected"], ...]
+
+
+class MonitoredExport(Record):
+    """What a delivery added to the sequential monitoring: the sessions it was the first to tell of.
+
+    ``serious_sessions`` are those of them with a serious event, whenever that was told; ``value`` is that of the CUSUM
+    after it.
+    """
+
+    delivery_id: str
+    export_sequence: int
+    sessions: int
+    serious_sessions: int
+    value: int
+
+
+class SeriousSession(Record):
+    """A session with serious events, by identity, and the export that first told of the session."""
+
+    session_id: str
+    export_sequence: int
+    events: tuple[str, ...]
+
+
+class Monitoring(Record):
+    """A crossed limit of a clinic's sequential monitoring.
+
+    ``false_alarm_percent`` is the probability of an alarm within ``horizon_sessions`` sessions of which
+    ``in_control_per_10000`` in 10,000 have a serious event. ``alarms`` are the sequences after which the value is at
+    the limit or above, ``serious_sessions`` those that brought it there from zero.
+    """
+
+    in_control_per_10000: int
+    rate_ratio: int
+    step: int
+    limit: int
+    horizon_sessions: int
+    false_alarm_percent: str
+    path: tuple[MonitoredExport, ...]
+    alarms: tuple[int, ...]
+    serious_sessions: tuple[SeriousSession, ...]
+
+
+class AlertRecord(Record):
+    """What a clinic's state holds that a person should know today, and that no earlier alert told of.
+
+    ``alert_id`` is 16 hex digits over everything else. An alert tells of ``events``, or of a crossed limit
+    (``monitoring``) with the events that made it. ``deliveries`` hold the events' rows. ``unmapped_terms`` counts the
+    treatment-emergent events of the state whose term no mapping knows.
+    """
+
+    alert_id: str
+    clinic_id: str
+    state_id: str
+    kind: Literal["events", "monitoring"]
+    deliveries: tuple[str, ...]
+    events: tuple[AlertedEvent, ...]
+    unmapped_terms: int
+    monitoring: Monitoring | None = None
+
+
+class SentRecord(Record):
+    """An alert's message left, to so many recipients."""
+
+    clinic_id: str
+    alert_id: str
+    recipients: int
+
+
+class ReviewRecord(Record):
+    """A person was asked to look at an alert, by the named run of a DAG."""
+
+    clinic_id: str
+    alert_id: str
+    asked_by: str
+
+
+class AcknowledgeRecord(Record):
+    """A person has seen an alert. ``note`` says what came of it, and never anything of a patient."""
+
+    clinic_id: str
+    alert_id: str
+    acknowledged_by: str = Field(min_length=1, max_length=100)
+    note: str = Field(max_length=500)

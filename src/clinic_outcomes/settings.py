@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Self
 
@@ -32,6 +33,14 @@ class Settings(BaseModel):
     threshold_sets: tuple[tuple[str, str], ...] = Field(
         default=(), description="Pairs of <instrument>.<quantity> and the threshold set to use instead of the file's."
     )
+    crisis_line: str = Field(
+        default=(
+            "In crisis, or worried about someone? In the US, call or text 988, the Suicide & Crisis Lifeline, "
+            "day or night."
+        ),
+        min_length=1,
+        description="What reports say to a reader in crisis: whom to call, where and when. One sentence or two.",
+    )
     threads: int = Field(default=2, ge=1, description="Threads of DuckDB and dbt.")
     memory_limit_mb: int = Field(default=1200, ge=256, description="Memory of DuckDB, in megabytes.")
     largest_file_mb: int = Field(default=2000, ge=1, description="Size of a delivered file, in megabytes.")
@@ -46,7 +55,19 @@ class Settings(BaseModel):
     most_columns: int = Field(default=5000, ge=1, description="Columns of a file or a sheet.")
     most_rows: int = Field(default=200_000_000, ge=1, description="Rows of a Parquet file.")
     most_cells: int = Field(default=2_000_000, ge=1, description="Cells of a sheet, its empty ones among them.")
+    alert_recipients: tuple[str, ...] = Field(default=(), description="E-mail addresses that alerts are sent to.")
     debug: bool = Field(default=False, description="Show unexpected errors in full: their text may hold a value.")
+
+    @field_validator("alert_recipients", mode="before")
+    @classmethod
+    def _addresses(cls, value: object) -> object:
+        """``address,address`` as addresses; what could not be one is refused without being shown."""
+        if not isinstance(value, str):
+            return value
+        addresses = [part.strip() for part in value.split(",") if part.strip()]
+        if not all(re.fullmatch(r"[^@\s]+@[^@\s]+", address) for address in addresses):
+            raise ValueError("recipients of alerts are e-mail addresses, with commas between")
+        return addresses
 
     @field_validator("threshold_sets", mode="before")
     @classmethod
@@ -65,8 +86,9 @@ class Settings(BaseModel):
     def from_environment(cls, home: Path | None = None) -> Self:
         """Read ``CLINIC_OUTCOMES_HOME``, ``_CLINICS``, ``_SYSTEMS``, ``_SALT_FILE``, ``_THREADS`` and the like.
 
-        The others are ``_THRESHOLD_SETS`` (``<instrument>.<quantity>=<set>,...``), ``_MEMORY_LIMIT_MB``, ``_DEBUG``,
-        and for each limit on delivered files its own name, such as ``_LARGEST_FILE_MB`` or ``_MOST_CELLS``.
+        The others are ``_THRESHOLD_SETS`` (``<instrument>.<quantity>=<set>,...``), ``_ALERT_RECIPIENTS``
+        (``<address>,...``), ``_CRISIS_LINE`` (a sentence), ``_MEMORY_LIMIT_MB``, ``_DEBUG``, and for each limit on
+        delivered files its own name, such as ``_LARGEST_FILE_MB`` or ``_MOST_CELLS``.
         ``home`` takes precedence over the variable; the default is ``var/`` in the project.
         """
         names = {
@@ -75,6 +97,8 @@ class Settings(BaseModel):
             "systems": "SYSTEMS",
             "salt": "SALT_FILE",
             "threshold_sets": "THRESHOLD_SETS",
+            "alert_recipients": "ALERT_RECIPIENTS",
+            "crisis_line": "CRISIS_LINE",
             "threads": "THREADS",
             "memory_limit_mb": "MEMORY_LIMIT_MB",
             "debug": "DEBUG",
@@ -140,6 +164,11 @@ class Settings(BaseModel):
     def releases(self) -> Path:
         """Reports: ``releases/<yyyy-mm>.<n>/<recipient>/``; ``latest`` points at the newest."""
         return self.home / "releases"
+
+    @property
+    def alerts(self) -> Path:
+        """What a person should know at once: ``alerts/<clinic>/<alert id>/alert.json``. For engineers only."""
+        return self.home / "alerts"
 
     @property
     def scratch(self) -> Path:

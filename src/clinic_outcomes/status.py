@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from clinic_outcomes import ledger
+from clinic_outcomes.alert.telling import told_alerts
 from clinic_outcomes.files import latest
 from clinic_outcomes.mapping import Clinic, load_clinics
 from clinic_outcomes.pipeline import sequence_conflict
@@ -66,14 +67,15 @@ class Verdict:
 
 
 def status(settings: Settings) -> dict[str, Any]:
-    """Deliveries, clinics and the newest release as plain data.
+    """Deliveries, clinics, open alerts and the newest release as plain data.
 
     A delivery's ``tables`` hold its rows' account (all seven counts a table), ``files`` the same for each of its
     files; both are empty until the delivery is accepted. ``rows_left_out`` are the rows a table of a delivery that is
     in conflict or held. ``unmapped`` counts values without a canonical code. A clinic's ``gaps`` are export sequences
     of which nothing was received; ``final_period_restatements`` counts deliveries that change a period declared final.
     ``late`` says how far its reporting period is behind the network's newest, where that is too far.
-    A clinic is ``stale`` while a delivery later than all those in use is not in use itself. ``ClinicOutcomesError``
+    A clinic is ``stale`` while a delivery later than all those in use is not in use itself. ``alerts`` are those that
+    no person has acknowledged, ``sent`` whether their message has left. ``ClinicOutcomesError``
     where a mapping is wrong.
     """
     clinics = load_clinics(settings)
@@ -85,6 +87,7 @@ def status(settings: Settings) -> dict[str, Any]:
             *_unknown_clinics(clinics, settings),
         ],
         "clinics": [_clinic(record, late) for record in records],
+        "alerts": [alert for record in records for alert in _open_alerts(record.clinic, settings)],
         "release": _release(settings),
     }
 
@@ -255,6 +258,11 @@ def _clinic(records: ClinicRecords, late: Mapping[str, Finding]) -> dict[str, An
         "stale": is_stale(records.received.values(), used),
         "late": late[records.clinic.clinic_id].message if records.clinic.clinic_id in late else None,
     }
+
+
+def _open_alerts(clinic: Clinic, settings: Settings) -> list[dict[str, Any]]:
+    told = told_alerts(clinic.clinic_id, settings)
+    return [{name: value for name, value in alert.items() if name != "message"} for alert in told]
 
 
 def _release(settings: Settings) -> dict[str, Any] | None:

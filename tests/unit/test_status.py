@@ -36,7 +36,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     (made.landing / ".upload").mkdir()
     for clinic in (EAST, WEST):
         events = run_clinic(clinic, made)
-        assert [event.state for event in events] == ["done"] * 5, events
+        assert [event.state for event in events] == ["done"] * 6, events
     drop(made, WEST, PEOPLE, sequence=3, folder="three")
     return made
 
@@ -89,10 +89,11 @@ def test_the_account_follows_every_row(found: dict[str, Any]) -> None:
 
 
 def test_the_shape_is_the_documented_one(found: dict[str, Any]) -> None:
-    assert set(found) == {"deliveries", "clinics", "release"}
+    assert set(found) == {"deliveries", "clinics", "alerts", "release"}
     keys = ["clinic", "delivery", "state", "stage", "reason_code", "reason", "tables", "files", "rows_left_out"]
     assert all(list(row) == [*keys, "folders", "unmapped"] for row in found["deliveries"])
     assert found["release"] is None
+    assert found["alerts"] == []
 
 
 def test_a_reason_names_clinic_file_and_rule(found: dict[str, Any]) -> None:
