@@ -77,7 +77,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
 
 @pytest.fixture(scope="module")
 def clean(tmp_path_factory: pytest.TempPathFactory) -> World:
-    plant = Plant(defects=False, corrections=False, refused_delivery=False)
+    plant = Plant(defects=False, corrections=False, refused_delivery=False, serious_cluster=False)
     return make(tmp_path_factory.mktemp("clean"), 300, 7, plant=plant)
 
 
@@ -139,8 +139,8 @@ def test_plain_units_and_codes_round_trip(world: World) -> None:
         assert (drug, route) == ("ketamine", "intravenous")
         assert (row["agent"], row["route"], row["infusion_day"]) == ("KET", "IV", str(day))
         assert Decimal(row["dose_mg"]) == dose
-        assert (Decimal(row["infusion_minutes"]) if row["infusion_minutes"] else None) == infusion
-        assert Decimal(row["recovery_minutes"]) == recovery
+        for text, value in ((row["infusion_minutes"], infusion), (row["recovery_minutes"], recovery)):
+            assert (Decimal(text) if text else None) == value
 
 
 def test_other_units_are_inverted_exactly(world: World) -> None:
@@ -158,8 +158,11 @@ def test_other_units_are_inverted_exactly(world: World) -> None:
         assert int(row["visit_on"]) == int(str(day)) + 1
         assert drugs[row["given"]] == drug
         commas += "," in row["watch_hours"]
-        assert Decimal(row["watch_hours"].replace(",", ".")) * 60 == recovery
-        for text, factor, value in ((row["drip_hours"], 60, infusion), (row["amount_ug_kg"], Decimal("0.001"), per_kg)):
+        for text, factor, value in (
+            (row["watch_hours"], 60, recovery),
+            (row["drip_hours"], 60, infusion),
+            (row["amount_ug_kg"], Decimal("0.001"), per_kg),
+        ):
             assert (None if text in ("", "n/a") else Decimal(text.replace(",", ".")) * factor) == value
         assert "." not in row["watch_hours"] + row["drip_hours"] + row["amount_mg"]
     assert commas > 20
@@ -259,7 +262,7 @@ def test_timing_and_ranges_hold(clean: World) -> None:
         "event ends before onset": "SELECT * FROM {adverse_event} "
         "WHERE end_day < onset_day OR end_minutes < onset_minutes",
         "grade against severity": "SELECT * FROM {adverse_event} "
-        "WHERE (severity, grade) NOT IN (('mild', 1), ('moderate', 2), ('severe', 3))",
+        "WHERE (severity, grade) NOT IN (('mild', 1), ('moderate', 2), ('severe', 3), ('life_threatening', 4))",
         "serious without criterion": "SELECT * FROM {adverse_event} "
         "WHERE (serious = 'yes') <> (seriousness_criteria IS NOT NULL)",
         "answers out of range": "SELECT * FROM {assessment_item} JOIN {assessment} USING (assessment_id) "
@@ -275,7 +278,9 @@ def test_timing_and_ranges_hold(clean: World) -> None:
         "disposition before the last session": "SELECT * FROM {disposition} d JOIN {session} USING (course_id) "
         "WHERE disposition_day < session_day",
         "pressure": "SELECT * FROM {session} WHERE systolic_peak_mmhg < systolic_before_mmhg "
-        "OR systolic_peak_mmhg <= diastolic_peak_mmhg",
+        "OR diastolic_peak_mmhg < diastolic_before_mmhg OR systolic_peak_mmhg < systolic_discharge_mmhg "
+        "OR diastolic_peak_mmhg < diastolic_discharge_mmhg OR systolic_peak_mmhg <= diastolic_peak_mmhg "
+        "OR systolic_before_mmhg <= diastolic_before_mmhg OR systolic_discharge_mmhg <= diastolic_discharge_mmhg",
     }
     assert {rule: len(clean.query(sql)) for rule, sql in broken.items()} == dict.fromkeys(broken, 0)
 
@@ -288,12 +293,13 @@ def test_timing_and_ranges_hold(clean: World) -> None:
     ],
 )
 def test_escalations_follow_from_answers(clean: World, trigger: str, positive: str, at_least: int) -> None:
+    """From nearly every answer that is too high, and from no other."""
     answers = "SELECT DISTINCT assessment_id FROM {assessment_item} JOIN {assessment} USING (assessment_id) WHERE "
     wanted = [row for clinic in CEDARLINE for row in clean.query(answers + positive, clinic)]
     escalated = f"SELECT assessment_id FROM {{escalation}} WHERE escalation_trigger = '{trigger}'"
     found = [row for clinic in CEDARLINE for row in clean.query(escalated, clinic)]
-    assert sorted(map(str, found)) == sorted(map(str, wanted))
-    assert len(found) >= at_least
+    assert set(found) <= set(wanted)
+    assert len(set(found)) == len(found) >= max(at_least, len(wanted) * 3 // 4)
 
 
 def in_force(world: World, clinic: str, source: str, key: tuple[str, ...]) -> dict[tuple[str, ...], Row]:

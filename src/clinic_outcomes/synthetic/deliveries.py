@@ -29,7 +29,7 @@ from clinic_outcomes.synthetic.programme import Programme
 from clinic_outcomes.synthetic.treatment import MINUTE_UNITS
 from clinic_outcomes.synthetic.world import World
 
-ITEMS = "assessment_item"
+ITEMS, EVENTS = "assessment_item", "adverse_event"
 CORRECTED = {"session": "recovery_minutes", ITEMS: "item_value"}
 """Tables of which some rows are restated later, and the column that is corrected."""
 DELETABLE = ("adverse_event", "medication")
@@ -50,6 +50,8 @@ class Plant(BaseModel):
     """Rows that a later delivery restates or deletes."""
     refused_delivery: bool = True
     """One clinic's last delivery holds calendar dates."""
+    serious_cluster: bool = True
+    """One clinic of two deliveries has serious events in several people within the sessions of the second."""
 
 
 @dataclass(frozen=True)
@@ -262,7 +264,9 @@ def _delta(system: System, first: dict[str, Rows], final: dict[str, Rows], plant
         deleted = take(before, np.isin(before["_row"], plants.deleted.get(table, [])))
         deleted["_action"] = np.ones(length(deleted), dtype=np.int8)
         tables[table] = stack([take(rows, changed[table]), deleted])
-    return Delivery(sequence=2, kind="delta", reporting_period=period.name, tables=tables)
+    cluster = int(tables.get(EVENTS, {}).get("_cluster", np.zeros(0)).sum())
+    planted = {"serious_cluster": cluster} if cluster else {}
+    return Delivery(sequence=2, kind="delta", reporting_period=period.name, tables=tables, planted=planted)
 
 
 def _new_or_changed(table: str, before: Rows, rows: Rows, plants: _Plants) -> Mask:

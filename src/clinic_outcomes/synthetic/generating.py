@@ -23,7 +23,7 @@ from clinic_outcomes.settings import Settings
 from clinic_outcomes.synthetic.deliveries import PERIODS, Exports, Plant, make_exports
 from clinic_outcomes.synthetic.identified import Identities, identities
 from clinic_outcomes.synthetic.network import Place, draw_network
-from clinic_outcomes.synthetic.programme import Population, Programme, load_population, load_programme
+from clinic_outcomes.synthetic.programme import Population, Programme, Range, load_population, load_programme
 from clinic_outcomes.synthetic.shaping import shape
 from clinic_outcomes.synthetic.truth import count_truth, write_tables
 from clinic_outcomes.synthetic.world import draw_world
@@ -72,11 +72,11 @@ def generate(
 
     ``patients`` people are referred, in all clinics together. The same arguments give the same bytes; a folder that
     holds another delivery already is left alone and ``ClinicOutcomesError`` raised. Clinics of a system take turns in
-    having two deliveries or one; the first that exports CSV also drops one with calendar dates, which must be refused.
-    ``truth.json`` holds
-    the counts a clinic and what was planted; ``<clinic>/<table>.parquet`` the rows in force. ``workers`` clinics are
-    written at a time, each in a process of its own. ``identified`` writes, of the same world, what the clinics' own
-    systems would export, with names, numbers and calendar dates: what ``prepare`` starts from.
+    having two deliveries or one; the first that exports CSV also drops one with calendar dates, which must be refused;
+    the first other one of two deliveries has a cluster of serious events in the second. ``truth.json`` holds the counts
+    a clinic and what was planted; ``<clinic>/<table>.parquet`` the rows in force. ``workers`` clinics are written at a
+    time, each in a process of its own. ``identified`` writes, of the same world, what the clinics' own systems would
+    export, with names, numbers and calendar dates: what ``prepare`` starts from.
     """
     plant, truth = plant or Plant(), truth or out.parent / "truth"
     known = load_clinics(settings)
@@ -88,13 +88,18 @@ def generate(
     seen_before = load_population().seen_in_two_clinics_share
     places = draw_network(streams[-1], [clinic.system for clinic in chosen], numbers, shares, seen_before)
     refused = next((clinic for clinic in chosen if clinic.format == "csv"), chosen[0])
+    systems = [clinic.system.name for clinic in chosen]
+    has_delta = [systems[:place].count(name) % 2 == 0 for place, name in enumerate(systems)]
+    twice = [clinic for clinic, delta in zip(chosen, has_delta, strict=True) if delta]
+    has_cluster = next((clinic for clinic in twice if clinic is not refused), refused)
     jobs = [
         _Job(
             stream=streams[place],
             clinic=clinic,
             programme=programmes[clinic.system.name],
-            has_delta=[c.system.name for c in chosen[:place]].count(clinic.system.name) % 2 == 0,
+            has_delta=has_delta[place],
             is_refused=clinic is refused,
+            has_cluster=plant.serious_cluster and clinic is has_cluster,
             patients=shares[place],
             place=places[place],
             plant=plant,
@@ -124,6 +129,7 @@ class _Job:
     programme: Programme
     has_delta: bool
     is_refused: bool
+    has_cluster: bool
     patients: int
     place: Place
     plant: Plant
@@ -207,6 +213,7 @@ def _exports(job: _Job) -> tuple[Exports, Identities]:
         last_day,
         job.place,
         job.clinic.clinic_id,
+        Range(minimum=PERIODS[0].last_day + 1, maximum=last_day) if job.has_cluster else None,
     )
     shape(world, system)
     known = identities(world)

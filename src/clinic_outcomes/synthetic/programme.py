@@ -115,13 +115,15 @@ class Level(_Part):
 class Visit(_Part):
     """When a questionnaire is filled in.
 
-    At intake; at sessions of the first course by number, some minutes from the session's start; some days after its
-    first session (``start``) or after its last (``follow_up``). ``share`` of those due fill it in; at follow-up
-    ``kept`` multiplies it at each further visit. ``level`` is for what a session itself brings on.
+    At intake; at sessions of the first course by number (of those with ``drug`` where one is named), some minutes from
+    the session's start; some days after its first session (``start``) or after its last (``follow_up``). ``share`` of
+    those due fill it in; at follow-up ``kept`` multiplies it at each further visit. ``level`` is for what a session
+    itself brings on.
     """
 
     at: Literal["intake", "session", "start", "follow_up"]
     sessions: tuple[int, ...] = ()
+    drug: str | None = None
     days: tuple[int, ...] = ()
     minutes: Range | None = None
     share: float = Field(ge=0, le=1)
@@ -239,8 +241,18 @@ class MissingAnswers(_Part):
     broken_off: float
 
 
+class DoseSlips(_Part):
+    """Share of doses by weight that are a multiple of the one planned, each of ``factors`` as often as the others."""
+
+    share: float = Field(ge=0, le=1)
+    factors: tuple[float, ...] = Field(min_length=1)
+
+
 class Population(_Part):
-    """Who is referred and how clinics' records look, wherever they are."""
+    """Who is referred and how clinics' records look, wherever they are.
+
+    ``life_threatening`` is, by term, the share of serious events that threaten life.
+    """
 
     funnel: Funnel
     referral_sources: Weights
@@ -267,7 +279,11 @@ class Population(_Part):
     relatedness: Weights
     actions: Weights
     no_end_share: float
+    life_threatening: Weights
+    dose_slips: DoseSlips
+    unrecorded_sessions_share: float
     endings: Weights
+    not_escalated_share: float
     escalation_actions: Weights
     seen_in_two_clinics_share: float
 

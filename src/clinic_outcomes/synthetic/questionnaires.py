@@ -124,9 +124,12 @@ def _is_first_course(treatment: Treatment) -> Mask:
 
 def _at_sessions(rng: np.random.Generator, visit: Visit, people: People, treatment: Treatment) -> Rows:
     session, course = treatment.session, treatment.course
-    chosen = np.flatnonzero(
-        np.isin(session["sequence_number"], visit.sessions) & _is_first_course(treatment)[session["_course"]]
-    )
+    due_at = np.isin(session["sequence_number"], visit.sessions) & _is_first_course(treatment)[session["_course"]]
+    if visit.drug:
+        due_at &= session["drug"] == code_positions("session", "drug")[visit.drug]
+    if visit.level:
+        due_at &= session["_recorded"]
+    chosen = np.flatnonzero(due_at)
     rows = take(session, chosen)
     due = _due(rows["_patient"], rows["session_day"], visit.share)
     due["_course"], due["_session"] = rows["_course"], chosen
@@ -310,7 +313,7 @@ def _item_effects(
 def _escalations(
     rng: np.random.Generator, programme: Programme, population: Population, assessment: Rows, item: Rows
 ) -> Rows:
-    """An escalation for every questionnaire with an answer about suicide that is too high."""
+    """An escalation for nearly every questionnaire with an answer about suicide that is too high."""
     forms = programme.questionnaires
     number = assessment["_questionnaire"][item["_assessment"]]
     positive = np.zeros(len(number), dtype=np.bool_)
@@ -326,7 +329,7 @@ def _escalations(
     triggers = code_positions("escalation", "escalation_trigger")
     trigger = np.array([triggers[TRIGGERS.get(form.instrument, "other")] for form in forms], dtype=np.int32)
     day = assessment["assessed_day"][which]
-    return {
+    escalation: Rows = {
         "_patient": assessment["_patient"][which],
         "_assessment": which,
         "escalation_trigger": trigger[assessment["_questionnaire"][which]],
@@ -336,3 +339,4 @@ def _escalations(
         "escalation_status": np.where(still_open, status["open"], status["closed"]).astype(np.int32),
         "_from": day,
     }
+    return take(escalation, rng.spawn(1)[0].random(count) >= population.not_escalated_share)

@@ -22,7 +22,7 @@ from clinic_outcomes.synthetic.columns import (
     where,
 )
 from clinic_outcomes.synthetic.people import People
-from clinic_outcomes.synthetic.programme import Population, Programme, Range, SessionKind, Spread
+from clinic_outcomes.synthetic.programme import DoseSlips, Population, Programme, Range, SessionKind, Spread
 
 DOSE_UNITS = 1_000
 """Units of the last place in a milligram (``dose_mg`` has three decimals)."""
@@ -36,7 +36,10 @@ LEAST_PULSE_PRESSURE_MMHG = 15
 
 @dataclass(frozen=True)
 class Treatment:
-    """Courses, sessions and dispositions; ``_protocol`` and ``_kind`` are positions in the programme's lists."""
+    """Courses, sessions and dispositions; ``_protocol`` and ``_kind`` are positions in the programme's lists.
+
+    A session that is not ``_recorded`` has nothing written down of what was watched.
+    """
 
     course: Rows
     session: Rows
@@ -58,8 +61,9 @@ def draw_treatment(rng: np.random.Generator, people: People, programme: Programm
     course = take(course, order)
     session["_course"] = place[session["_course"]]
     session = take(session, np.lexsort((session["sequence_number"], session["_course"])))
-    session |= _administrations(rng, session, course, people, programme)
+    session |= _administrations(rng, session, course, people, programme, population)
     session |= _pressures(rng, session, programme, population)
+    session |= _unrecorded(rng.spawn(1)[0], session, course, population)
     return Treatment(course, session, _dispositions(rng, course, population))
 
 
@@ -151,7 +155,12 @@ def _spread_by_kind(
 
 
 def _administrations(
-    rng: np.random.Generator, session: Rows, course: Rows, people: People, programme: Programme
+    rng: np.random.Generator,
+    session: Rows,
+    course: Rows,
+    people: People,
+    programme: Programme,
+    population: Population,
 ) -> Rows:
     """What was given, how, and for how long."""
     kinds = list(programme.session_kinds.values())
@@ -160,7 +169,7 @@ def _administrations(
     weight = people.weight_kg[session["_patient"]]
     dose = _spread_by_kind(rng, [item.dose_mg for item in kinds], kind, DOSE_UNITS, DOSE_UNITS)
     by_weight = np.array([item.dose_mg_per_kg is not None for item in kinds])[kind]
-    per_kg = _dose_per_kg(rng, session, course, kinds)
+    per_kg = _dose_per_kg(rng, session, course, kinds) * _slips(rng.spawn(1)[0], count, population.dose_slips)
     # Written in whole milligrams, and small doses in tenths.
     step = np.where(per_kg < SMALL_DOSE_MG_PER_KG, DOSE_UNITS // 10, DOSE_UNITS)
     given = (np.rint(per_kg * weight * DOSE_UNITS / step) * step).astype(np.int32)
@@ -195,6 +204,13 @@ def _dose_per_kg(rng: np.random.Generator, session: Rows, course: Rows, kinds: l
     return dose
 
 
+def _slips(rng: np.random.Generator, count: int, slips: DoseSlips) -> Doubles:
+    """By what each dose is multiplied that was reckoned wrongly; 1 for all others."""
+    factor = np.array(slips.factors)[rng.integers(0, len(slips.factors), count)]
+    result: Doubles = np.where(rng.random(count) < slips.share, factor, 1.0)
+    return result
+
+
 def _pressures(rng: np.random.Generator, session: Rows, programme: Programme, population: Population) -> Rows:
     """Blood pressure before, at its peak and at discharge, in mmHg; a few discharge readings are missing."""
     count = len(session["_kind"])
@@ -215,15 +231,27 @@ def _pressures(rng: np.random.Generator, session: Rows, programme: Programme, po
     }
 
 
+def _unrecorded(rng: np.random.Generator, session: Rows, course: Rows, population: Population) -> Rows:
+    """Columns of what was watched, blank in a few sessions; never in the last of a course, which says how it ended."""
+    is_last = session["sequence_number"] == course["_given"][session["_course"]]
+    recorded = is_last | (rng.random(len(is_last)) >= population.unrecorded_sessions_share)
+    watched = ["recovery_minutes", "monitored", *(name for name in session if name.endswith("_mmhg"))]
+    return {name: where(recorded, session[name]) for name in watched} | {"_recorded": recorded}
+
+
 def _dispositions(rng: np.random.Generator, course: Rows, population: Population) -> Rows:
-    """How each course ended: on the day of its last session, or some time after it for those who stayed away."""
+    """How each course ended: on the day of its last session, or some time after it for those who stayed away.
+
+    A course is stopped for an adverse event on the day of the event, which is that of its last session.
+    """
     position = code_positions("disposition", "disposition")
     reasons = code_positions("disposition", "censoring_reason")
     count = len(course["_patient"])
     completed = course["_given"] == course["planned_sessions"]
     ending = draw_codes(rng, "disposition", "disposition", population.endings, count)
     ending = np.where(completed, position["completed"], ending).astype(np.int32)
-    day = course["_last_day"] + np.where(completed, 0, rng.integers(5, 22, count)).astype(np.int32)
+    on_last_day = completed | (ending == position["stopped_adverse_event"])
+    day = course["_last_day"] + np.where(on_last_day, 0, rng.integers(5, 22, count)).astype(np.int32)
     censored = rng.random(count) < np.where(completed, 0.12, 0.45)
     censoring_day = day + rng.integers(0, 60, count).astype(np.int32)
     withdrew = rng.random(count) < 0.2

@@ -25,7 +25,7 @@ from clinic_outcomes.synthetic.columns import (
 from clinic_outcomes.synthetic.events import draw_events
 from clinic_outcomes.synthetic.network import Place, set_tokens
 from clinic_outcomes.synthetic.people import draw_history, draw_people
-from clinic_outcomes.synthetic.programme import Population, Programme
+from clinic_outcomes.synthetic.programme import Population, Programme, Range
 from clinic_outcomes.synthetic.questionnaires import draw_questionnaires
 from clinic_outcomes.synthetic.treatment import draw_treatment
 
@@ -67,17 +67,19 @@ def draw_world(
     last_day: int,
     place: Place,
     clinic_id: str = "",
+    cluster_days: Range | None = None,
 ) -> World:
     """Draw a clinic to which ``count`` people are referred up to ``last_day`` of its time, or until it closes.
 
-    ``place`` says whom it shares with the other clinics of the network.
+    ``place`` says whom it shares with the other clinics of the network. ``cluster_days`` are the days of the clinic's
+    time in which serious events heap up; none where they do not.
     """
     sold_on_day, closes_on_day = programme.ownership.sold_on_day, programme.ownership.closes_on_day.get(clinic_id)
     people = draw_people(rng, count, last_day if closes_on_day is None else min(last_day, closes_on_day), population)
     tables: dict[str, Rows] = {"patient": people.patient, "referral": people.referral}
     tables |= draw_history(rng, people, population)
     treatment = draw_treatment(rng, people, programme, population)
-    tables["adverse_event"] = draw_events(rng, people, treatment, programme, population)
+    tables["adverse_event"] = draw_events(rng, people, treatment, programme, population, cluster_days)
     tables |= {"course": treatment.course, "session": treatment.session, "disposition": treatment.disposition}
     if programme.questionnaires:
         answers = draw_questionnaires(rng, people, treatment, programme, population)
