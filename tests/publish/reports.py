@@ -104,7 +104,7 @@ def read_back(home: Path) -> Released:
 
 def release_of(home: Path) -> Release:
     """The same, as reports are composed from."""
-    return Release(read_back(home), load_outline())
+    return Release(read_back(home), load_outline(), Settings(home=home).crisis_line)
 
 
 class Grid(HTMLParser):

@@ -7,8 +7,8 @@ from pathlib import Path
 from tests.publish.reports import Grid, make_release, plain_measure
 
 MEASURES = [
-    plain_measure("adverse_events", "safety", "count", "events", "event"),
-    plain_measure("serious_adverse_events", "safety", "count", "events", "event"),
+    plain_measure("adverse_events", "treatment", "count", "events", "event"),
+    plain_measure("serious_adverse_events", "treatment", "count", "events", "event"),
     plain_measure("days_to_contact", "referral", "mean", "days"),
     plain_measure("days_to_contact_sd", "referral", "model_value", "days"),
 ]
@@ -27,7 +27,7 @@ days_to_contact_sd     | network   | ''        | ''       | -         | 400     
 
 def test_a_row_of_which_all_but_noughts_is_withheld_is_counted_below(tmp_path: Path) -> None:
     page = Grid(make_release(tmp_path, MEASURES, FIGURES) / "network" / "index.html")
-    rows = page.tables["safety-severity"][1:]
+    rows = page.tables["treatment-severity"][1:]
     assert [row[0] for row in rows] == ["Mild", "Moderate"]
     assert rows[1][1:] == ["0", "0"]
     assert "1 more row: every figure withheld, or nought." in page.words

@@ -1,12 +1,15 @@
-"""Tables that any section may have: a funnel, all figures together, and breakdowns."""
+"""Tables that any section may have: a funnel, all figures together, and breakdowns.
+
+A section of the outline may say which measures stand together and which breakdowns are drawn, or leave it to this.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
 
-from clinic_outcomes.publish.outline import OutlinedSection
-from clinic_outcomes.publish.parts import Block, Heading, Note, Row, Table
+from clinic_outcomes.publish.outline import Breakdown, OutlinedSection
+from clinic_outcomes.publish.parts import Block, Heading, Note, Notice, Row, Subheading, Table
 from clinic_outcomes.publish.released import NETWORK, Measure
 from clinic_outcomes.publish.view import View, anchor, withheld_note, without_withheld
 from clinic_outcomes.publish.wording import BLANK, in_sentence, reading
@@ -19,12 +22,36 @@ def general_tables(view: View, outlined: OutlinedSection) -> list[Block]:
     """Tables of a section's measures, but for those of questionnaires."""
     measures = [m for m in view.measures_in(outlined.section) if _is_general(view, m)]
     taken = [step for step in outlined.funnel if view.released.measure(step.count)]
-    in_funnel = {name for step in taken for name in step.model_dump().values()}
-    others = [measure for measure in measures if measure.measure not in in_funnel]
-    tables: list[Block | None] = [_funnel(view, outlined), _overall(view, outlined, others)]
-    broken_down = [m for m in measures if not outlined.breakdown or m.measure in outlined.breakdown]
-    tables += [table for name in view.dimensions_of(broken_down) for table in _by(view, outlined, broken_down, name)]
-    return [table for table in tables if table]
+    before = {name for step in taken for name in step.model_dump().values()}
+    before |= {outlined.first.measure} if outlined.first else set()
+    others = [measure for measure in measures if measure.measure not in before]
+    tables: list[Block | None] = [*_first(view, outlined), _funnel(view, outlined), _overall(view, outlined, others)]
+    tables += _breakdowns(view, outlined, measures)
+    found = [table for table in tables if table]
+    return [*([Notice(view.release.crisis_line)] if outlined.crisis_line and found else []), *found]
+
+
+def _breakdowns(view: View, outlined: OutlinedSection, measures: Sequence[Measure]) -> list[Block]:
+    """Those that the outline names; where it names none, its measures by every dimension."""
+    if outlined.breakdowns:
+        return [table for named in outlined.breakdowns for table in _by(view, outlined, measures, named)]
+    by_name = [m for m in measures if not outlined.breakdown or m.measure in outlined.breakdown]
+    names = tuple(measure.measure for measure in by_name)
+    every = [Breakdown(dimension=dimension, measures=names) for dimension in view.dimensions_of(by_name)]
+    return [table for named in every for table in _by(view, outlined, measures, named)]
+
+
+def _first(view: View, outlined: OutlinedSection) -> list[Block]:
+    """The figure that stands before all others, with words about it."""
+    measure = view.released.measure(outlined.first.measure) if outlined.first else None
+    if outlined.first is None or measure is None or not view.having([measure], ""):
+        return []
+    name = f"{outlined.section}-first".replace("_", "-")
+    row = Row(Heading(measure.label, anchor(measure)), tuple(view.cell(measure, scope) for scope in view.scopes))
+    return [
+        Subheading(name, outlined.first.heading, outlined.first.text),
+        Table(f"{name}-table", measure.label, "Measure", view.scope_headings(), (row,), narrow=True),
+    ]
 
 
 def _is_general(view: View, measure: Measure) -> bool:
@@ -34,22 +61,38 @@ def _is_general(view: View, measure: Measure) -> bool:
 
 
 def _overall(view: View, outlined: OutlinedSection, measures: Sequence[Measure]) -> Table | None:
-    """All figures of a section that are not broken down: one row a measure."""
-    rows = [
-        Row(Heading(m.label, anchor(m), m.unit), tuple(view.cell(m, scope) for scope in view.scopes))
-        for m in view.having(measures, "")
-    ]
-    if not rows:
+    """All figures of a section that are not broken down: one row a measure, under the headings of the outline."""
+    told = view.having(measures, "")
+    if not told:
         return None
+    grouped = {name for group in outlined.summary for name in group.measures}
+    rows: list[Row] = []
+    for group in outlined.summary:
+        of_group = [measure for name in group.measures for measure in told if measure.measure == name]
+        rows += [Row(Heading(group.heading)), *(_overall_row(view, m) for m in of_group)] if of_group else []
+    rest = [measure for measure in told if measure.measure not in grouped]
+    rows += [Row(Heading("Other figures"))] if rows and rest else []
+    rows += [_overall_row(view, measure) for measure in rest]
+    shown = [row for row in rows if row.cells]
+    notes = (reading([(row.heading.text, "", row.cells[0]) for row in shown]), _few_note(view, shown))
     return Table(
         identifier=f"{outlined.section}-overall".replace("_", "-"),
         caption=f"{outlined.title}: all together",
         stub="Measure",
         columns=view.scope_headings(),
         rows=tuple(rows),
-        notes=(reading([(row.heading.text, "", row.cells[0]) for row in rows]),),
+        notes=tuple(note for note in notes if note),
         narrow=True,
     )
+
+
+def _overall_row(view: View, measure: Measure) -> Row:
+    cells = tuple(view.cell(measure, scope) for scope in view.scopes)
+    return Row(Heading(measure.label, anchor(measure), measure.unit), cells)
+
+
+def _few_note(view: View, rows: Sequence[Row]) -> str:
+    return view.outline.few_note if any(cell.few for row in rows for cell in row.cells) else ""
 
 
 def _funnel(view: View, outlined: OutlinedSection) -> Table | None:
@@ -89,13 +132,13 @@ def _with_bars(view: View, steps: Sequence[Measure], rows: Sequence[Row]) -> lis
     ]
 
 
-def _by(view: View, outlined: OutlinedSection, measures: Sequence[Measure], dimension: str) -> list[Table | Note]:
+def _by(view: View, outlined: OutlinedSection, measures: Sequence[Measure], named: Breakdown) -> list[Table | Note]:
     """The figures of a section broken down by a dimension, in as many tables as it takes to keep each readable."""
-    having = view.having(measures, dimension)
-    categories = view.categories(having, dimension) if having else []
-    scopes = view.scopes_told(dimension)
+    wanted = [measure for name in named.measures for measure in measures if measure.measure == name]
+    having = view.having(wanted, named.dimension)
+    scopes = view.scopes_told(named.dimension)
     return [
-        _breakdown(view, outlined, part, dimension, categories, scopes, number)
+        _breakdown(view, outlined, part, named, having, number)
         for number, part in enumerate(_parts(having, MEASURES_A_TABLE[len(scopes)]))
     ]
 
@@ -104,22 +147,16 @@ def _breakdown(
     view: View,
     outlined: OutlinedSection,
     measures: Sequence[Measure],
-    dimension: str,
-    categories: Sequence[str],
-    scopes: Sequence[str],
+    named: Breakdown,
+    having: Sequence[Measure],
     number: int,
 ) -> Table | Note:
-    """One table of a breakdown: a row a category; ``number`` counts the tables of this breakdown from 0."""
-    title = view.dimension_title(dimension)
-    rows, withheld = without_withheld(
-        [
-            Row(
-                Heading(view.category_title(dimension, category)),
-                tuple(view.cell(m, scope, dimension, category) for m in measures for scope in scopes),
-            )
-            for category in categories
-        ]
-    )
+    """One table of a breakdown: a row a category, in the order of all measures ``having`` figures of it.
+
+    ``number`` counts the tables of this breakdown from 0.
+    """
+    scopes = view.scopes_told(named.dimension)
+    rows, withheld = without_withheld(_category_rows(view, measures, having, named))
     headings = tuple(view.column(m) for m in measures)
     example = reading(
         [
@@ -128,19 +165,63 @@ def _breakdown(
             for i, heading in enumerate(headings)
         ]
     )
-    whose = "" if view.is_network or len(scopes) > 1 else f", {'network' if scopes == (NETWORK,) else 'this clinic'}"
-    caption = f"{outlined.title}: by {in_sentence(title)}{whose}{', continued' if number else ''}"
+    caption = f"{_caption(view, outlined, named)}{', continued' if number else ''}"
     if not rows:
         return Note(f"{caption}: every figure withheld or absent.")
+    name = "-".join(part for part in (outlined.section, named.dimension, named.heading) if part)
+    few = _few_note(view, rows)
+    taken = ""
+    if named.heading or outlined.breakdowns:
+        rows, taken = _said_once(view, rows, scopes)
     return Table(
-        identifier=f"{outlined.section}-{dimension}{f'-{number + 1}' if number else ''}".replace("_", "-"),
+        identifier=f"{name}{f'-{number + 1}' if number else ''}".replace("_", "-").replace(" ", "-").lower(),
         caption=caption,
-        stub=title,
+        stub=view.dimension_title(named.dimension),
         columns=view.scope_headings() if len(scopes) > 1 else headings,
         groups=headings if len(scopes) > 1 else (),
         rows=tuple(rows),
-        notes=tuple(note for note in (example, withheld_note(withheld)) if note),
+        notes=tuple(note for note in (example, taken, withheld_note(withheld), few) if note),
     )
+
+
+def _caption(view: View, outlined: OutlinedSection, named: Breakdown) -> str:
+    scopes = view.scopes_told(named.dimension)
+    whose = "" if view.is_network or len(scopes) > 1 else f", {'network' if scopes == (NETWORK,) else 'this clinic'}"
+    within = f" and {in_sentence(view.dimension_title(named.within))}" if named.within else ""
+    about = f"{outlined.title}: {f'{named.heading} ' if named.heading else ''}"
+    return f"{about}by {in_sentence(view.dimension_title(named.dimension))}{within}{whose}"
+
+
+def _category_rows(view: View, measures: Sequence[Measure], having: Sequence[Measure], named: Breakdown) -> list[Row]:
+    """A row a category, below it those of the second dimension that belong to it; last those that belong to none."""
+    scopes = view.scopes_told(named.dimension)
+
+    def row(dimension: str, category: str) -> Row:
+        cells = tuple(view.cell(m, scope, dimension, category) for m in measures for scope in scopes)
+        return Row(Heading(view.category_title(dimension, category)), cells, is_part=dimension == named.within)
+
+    parts: dict[str, list[Row]] = {}
+    for category in view.categories(having, named.within) if named.within else []:
+        parent = view.release.parents.get(category, category)
+        parts.setdefault(parent, []).append(row(named.within, category))
+    rows: list[Row] = []
+    for category in view.categories(having, named.dimension):
+        rows += [row(named.dimension, category), *parts.pop(category, [])]
+    return [*rows, *(part for left in parts.values() for part in left)]
+
+
+def _said_once(view: View, rows: Sequence[Row], scopes: Sequence[str]) -> tuple[list[Row], str]:
+    """Rows without the numbers that figures are taken from, where these are the same in all, and a note of them."""
+    numbers: list[str] = []
+    for place, scope in enumerate(scopes):
+        found = {cell.of for row in rows for cell in row.cells[place :: len(scopes)] if cell.of}
+        if len(found) > 1:
+            return list(rows), ""
+        numbers += [f"{'network' if scope == NETWORK else 'this clinic'} {of}" for of in found]
+    if not numbers:
+        return list(rows), ""
+    bare = [replace(row, cells=tuple(replace(cell, of="") for cell in row.cells)) for row in rows]
+    return bare, f"All figures of this table are taken from about the same number: {', '.join(numbers)}."
 
 
 def _parts(measures: Sequence[Measure], most: int) -> list[Sequence[Measure]]:

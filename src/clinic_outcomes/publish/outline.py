@@ -41,8 +41,40 @@ class FunnelStep(_Part):
     days: str = ""
 
 
+class FirstFigure(_Part):
+    """A figure that stands before all others of its section, under a heading of its own with words about it."""
+
+    measure: str
+    heading: str
+    text: str
+
+
+class SummaryGroup(_Part):
+    """Measures that stand together among all figures of a section; ``table`` where they need another than it."""
+
+    heading: str
+    measures: tuple[str, ...]
+    table: str | None = None
+
+
+class Breakdown(_Part):
+    """Measures side by side, a row a category of ``dimension``; ``heading`` says what they tell, for the caption.
+
+    ``within`` is a second dimension whose categories stand below those of the first that they belong to.
+    """
+
+    dimension: str
+    measures: tuple[str, ...]
+    heading: str = ""
+    within: str = ""
+
+
 class OutlinedSection(_Part):
-    """One section: the figures of ``section`` in the marts, and the canonical table they come from."""
+    """One section: the figures of ``section`` in the marts, and the canonical table they come from.
+
+    With ``of_safety`` its intervals are exact, a nought has its upper bound, and the crisis line stands at its head
+    where ``crisis_line`` says so.
+    """
 
     section: str
     title: str
@@ -53,6 +85,13 @@ class OutlinedSection(_Part):
     """Headings of the funnel's columns by the fields of its steps."""
     breakdown: tuple[str, ...] = ()
     """Measures that are broken down, where not all are: the others' breakdowns stand in the tables beside the page."""
+    of_safety: bool = False
+    crisis_line: bool = False
+    first: FirstFigure | None = None
+    summary: tuple[SummaryGroup, ...] = ()
+    """How the figures that are not broken down stand together; those of no group come last."""
+    breakdowns: tuple[Breakdown, ...] = ()
+    """The breakdowns to draw, where not each measure by each dimension: the others stand in the tables beside."""
 
 
 class OutlinedDimension(_Part):
@@ -125,17 +164,28 @@ class Comparison(_Part):
     over_releases_note: str
 
 
+class Exposure(_Part):
+    """The count that a rate of events is taken over, and per how many of it."""
+
+    measure: str
+    per: int
+
+
 class Outline(_Part):
     """The whole of ``report.yml``."""
 
     title: str
-    crisis_line: str
     draft_notice: str
     draft_reason: str
     headline: tuple[FigureName, ...]
     rows_kept_out: str
     column_names: dict[str, str] = {}
     """Short names of measures for column headings, beside a caption that says what the table is about."""
+    exposures: dict[str, Exposure] = {}
+    """Units of rates → what they are taken over, where that is a figure, too."""
+    counted_by: dict[str, str] = {}
+    """Shares → the count of their numerator, where it is a figure, too."""
+    few_note: str
     sections: tuple[OutlinedSection, ...]
     questionnaires: Questionnaires
     comparison: Comparison

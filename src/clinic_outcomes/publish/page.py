@@ -33,6 +33,7 @@ def render(template: str, report: Report, release: Release, **parts: object) -> 
         .render(
             report=report,
             outline=release.outline,
+            crisis_line=release.crisis_line,
             policy=released.policy,
             reporting_period=released.reporting_period,
             build_id=released.build_id,

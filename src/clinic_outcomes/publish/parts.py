@@ -21,10 +21,14 @@ class Heading:
 
 @dataclass(frozen=True)
 class Row:
-    """A row of cells, one for each column. Without cells it is the heading of the rows that follow."""
+    """A row of cells, one for each column. Without cells it is the heading of the rows that follow.
+
+    ``is_part`` says that it stands below the row before it that does not, as a part of it.
+    """
 
     heading: Heading
     cells: tuple[Cell, ...] = ()
+    is_part: bool = False
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,15 @@ class Note:
     text: str
 
 
-Block = Table | Chart | Subheading | Note
+@dataclass(frozen=True)
+class Notice:
+    """What a reader must not miss, such as the crisis line."""
+
+    kind: ClassVar[str] = "notice"
+    text: str
+
+
+Block = Table | Chart | Subheading | Note | Notice
 
 
 @dataclass(frozen=True)

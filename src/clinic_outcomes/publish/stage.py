@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from clinic_outcomes.contract import load_contract
+from clinic_outcomes.contract.terms import load_terms
 from clinic_outcomes.files import (
     atomic_folder,
     canonical_json,
@@ -51,6 +52,8 @@ def publish(settings: Settings, build_id: str | None = None) -> PublishRecord:
         "publish_code": publish_code(),
         "reporting_period": released.reporting_period,
         "recipients": list(recipients),
+        # A release says whom to call: another line is another release.
+        "crisis_line": settings.crisis_line,
         # Charts over releases are drawn from them, so a release depends on which there are.
         "earlier_releases": [path.name for path in earlier],
     }
@@ -62,7 +65,7 @@ def publish(settings: Settings, build_id: str | None = None) -> PublishRecord:
         if target is not None:
             break
         target = settings.releases / f"{released.reporting_period}.{_next_number(taken)}"
-        _write_release(target, released, content, earlier)
+        _write_release(target, released, content, earlier, settings)
     point_latest(target)
     return PublishRecord(release_id=target.name, build_id=released.build_id, recipients=recipients)
 
@@ -96,8 +99,11 @@ def _number(release: Path) -> int:
     return int(release.name.rpartition(".")[2])
 
 
-def _write_release(target: Path, released: Released, content: dict[str, object], earlier: list[Path]) -> None:
-    release = Release(released, load_outline())
+def _write_release(
+    target: Path, released: Released, content: dict[str, object], earlier: list[Path], settings: Settings
+) -> None:
+    classes = {name: term.system_class for name, term in load_terms(settings).items()}
+    release = Release(released, load_outline(), settings.crisis_line, classes)
     with atomic_folder(target) as folder:
         for recipient in (NETWORK, *(clinic.clinic_id for clinic in released.clinics)):
             charted = [name.figure_id(recipient) for name in release.outline.comparison.over_releases]

@@ -35,6 +35,7 @@ COLUMNS = {
     "shown_denominator": "Rounded number that a figure is taken from; empty for counts and where withheld.",
     "interval_lower": "Lower end of the 95 % interval of shown_value, widened for rounding; empty where there is none.",
     "interval_upper": "Upper end of the 95 % interval.",
+    "upper_bound": "One-sided 95 % upper bound where nothing was seen, in safety's sections; otherwise empty.",
 }
 """Columns of every section's table, with their meaning."""
 
@@ -76,6 +77,7 @@ def _cells(release: Release, measure: Measure, figure: Figure) -> tuple[object, 
         figure.denominator,
         interval.lower if interval else None,
         interval.upper if interval else None,
+        release.uncertainty.upper_bound(figure),
     )
 
 

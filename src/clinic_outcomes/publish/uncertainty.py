@@ -5,22 +5,30 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
+from clinic_outcomes.publish.outline import Outline
 from clinic_outcomes.publish.released import Figure, Released
-from clinic_outcomes.statistics.intervals import wilson_interval
+from clinic_outcomes.statistics.intervals import clopper_pearson_interval, upper_rate_of_none, wilson_interval
 from clinic_outcomes.statistics.rounded import (
     RoundedGroup,
     RoundedShare,
     difference_of_rounded_means,
     difference_of_rounded_shares,
     possible_counts,
+    rounded_exact_share_interval,
     rounded_hedges_g,
     rounded_mean_interval,
+    rounded_rate_interval,
     rounded_share_interval,
+    rounded_upper_bound_of_none,
 )
 
 SHARE_STEP = Decimal(1)
 """Ends of intervals of shares are given in whole percent, those of means ten times finer than the mean."""
+EXACT_STEP = Decimal("0.1")
+"""Ends of exact intervals of shares, in percent: what is rare has a lower end above nought."""
 EFFECT_STEP = Decimal("0.01")
+BOUND_DIGITS = 3
+"""Digits of an upper bound where nothing was seen, which is always rounded up."""
 
 
 @dataclass(frozen=True)
@@ -42,22 +50,67 @@ class Effect:
 class Uncertainty:
     """Intervals of the figures of one release; each distinct one is computed once."""
 
-    def __init__(self, released: Released) -> None:
+    def __init__(self, released: Released, outline: Outline) -> None:
         self.released = released
-        self._shares: dict[tuple[Decimal, int], Range] = {}
+        self.outline = outline
+        self._of_safety = {section.section for section in outline.sections if section.of_safety}
+        self._completeness = {measure.completeness_measure for measure in released.measures}
+        self._exact: dict[tuple[Decimal, int, bool], Range] = {}
+        self._wilson: dict[tuple[Decimal, int], Range] = {}
         self._means: dict[RoundedGroup, Range] = {}
 
     def interval(self, figure: Figure) -> Range | None:
-        """The interval of a share, a life table's row or a mean whose SD is released; None for all else."""
+        """The interval of a share, a rate of events, a life table's row or a mean whose SD is released; else None.
+
+        Shares of safety have exact ones (Clopper-Pearson), rates Garwood's, other shares Wilson's.
+        """
         measure = self.released.by_name[figure.measure]
         if figure.value is None or figure.upper is not None or not figure.denominator:
             return None
+        if measure.figure_type == "rate" and measure.section in self._of_safety:
+            return self._exact_share_interval(figure, figure.value, figure.denominator)
         if measure.figure_type == "rate":
             return self._share_interval(figure.value, figure.denominator)
         if measure.figure_type == "life_table_row":
             return self._survival_interval(figure.value, figure.denominator)
+        if measure.count_measure:
+            return self._rate_interval(figure, figure.value)
         group = self.group(figure)
         return self._mean_interval(group) if group else None
+
+    def none_seen(self, figure: Figure) -> bool:
+        """Whether a share or rate of 0 is surely one of nothing: it may also be of so many that a few round to 0."""
+        measure = self.released.by_name[figure.measure]
+        if figure.value != 0 or figure.upper is not None or not figure.denominator:
+            return False
+        name = measure.count_measure or self.outline.counted_by.get(measure.measure, "")
+        counted = self.released.figure(name, figure.clinic_id, figure.dimension, figure.category)
+        if counted is not None and counted.value is not None:
+            return counted.value == 0
+        if measure.figure_type != "rate":
+            return False
+        # A numerator that is not nought is never shown below this, and would be rounded up to a percentage of its own.
+        counts = self.released.policy.counts
+        most = possible_counts(figure.denominator, counts.rounding_base)[-1]
+        return 100 * counts.smallest_shown >= self.step(figure) / 2 * most
+
+    def upper_bound(self, figure: Figure) -> Decimal | None:
+        """The one-sided 95 % upper bound of a share or rate of safety of which nothing was seen, in its unit.
+
+        Rounded up to ``BOUND_DIGITS`` digits. None where something was, and for a rate whose exposure is not shown.
+        """
+        measure = self.released.by_name[figure.measure]
+        is_of_safety = measure.section in self._of_safety and measure.measure not in self._completeness
+        if not is_of_safety or not figure.denominator or not self.none_seen(figure):
+            return None
+        base = self.released.policy.counts.rounding_base
+        if measure.figure_type == "rate":
+            return upwards(100 * rounded_upper_bound_of_none(figure.denominator, base))
+        over = self.outline.exposures.get(measure.unit)
+        exposure = over and self.released.figure(over.measure, figure.clinic_id, figure.dimension, figure.category)
+        if not over or not exposure or not exposure.value:
+            return None
+        return upwards(over.per * upper_rate_of_none(possible_counts(int(exposure.value), base)[0]))
 
     def rounding(self, figure: Figure) -> Range | None:
         """What the exact figure may be by rounding alone; None where it is withheld or given in a band."""
@@ -117,13 +170,36 @@ class Uncertainty:
         lower, upper = difference_of_rounded_shares(one, other)
         return outwards((100 * lower, 100 * upper), SHARE_STEP)
 
+    def _exact_share_interval(self, figure: Figure, percent: Decimal, denominator: int) -> Range:
+        """Clopper and Pearson's interval, widened for rounding; of a numerator that is surely nought, for it alone."""
+        none = self.none_seen(figure)
+        if (percent, denominator, none) not in self._exact:
+            policy = self.released.policy
+            step, base = policy.rates.rounding_percent, policy.counts.rounding_base
+            if none:
+                lower, upper = clopper_pearson_interval(0, max(1, possible_counts(denominator, base)[0]))
+            else:
+                lower, upper = rounded_exact_share_interval(percent, step, denominator, base)
+            self._exact[percent, denominator, none] = outwards((100 * lower, 100 * upper), EXACT_STEP)
+        return self._exact[percent, denominator, none]
+
+    def _rate_interval(self, figure: Figure, rate: Decimal) -> Range | None:
+        """Garwood's interval of a rate of events, widened for rounding; None where their count is not shown, or 0."""
+        measure = self.released.by_name[figure.measure]
+        events = self.released.figure(measure.count_measure, figure.clinic_id, figure.dimension, figure.category)
+        if events is None or not events.value:
+            return None
+        step = self.step(figure)
+        ends = rounded_rate_interval(rate, step, int(events.value), self.released.policy.counts.rounding_base)
+        return outwards(ends, step / 10)
+
     def _share_interval(self, percent: Decimal, denominator: int) -> Range:
-        if (percent, denominator) not in self._shares:
+        if (percent, denominator) not in self._wilson:
             policy = self.released.policy
             step, base = policy.rates.rounding_percent, policy.counts.rounding_base
             lower, upper = rounded_share_interval(percent, step, denominator, base)
-            self._shares[percent, denominator] = outwards((100 * lower, 100 * upper), SHARE_STEP)
-        return self._shares[percent, denominator]
+            self._wilson[percent, denominator] = outwards((100 * lower, 100 * upper), SHARE_STEP)
+        return self._wilson[percent, denominator]
 
     def _survival_interval(self, percent: Decimal, at_risk: int) -> Range:
         """Wilson's interval of a life table's share, as if of those at risk when the week begins; widened for rounding.
@@ -150,3 +226,9 @@ def outwards(interval: tuple[float, float], step: Decimal) -> Range:
     upper = (Decimal(str(interval[1])) / step).to_integral_value(ROUND_CEILING) * step
     # A zero has no sign: minus nought would be drawn as such.
     return Range(lower + 0, upper + 0)
+
+
+def upwards(value: float) -> Decimal:
+    """A number rounded up to ``BOUND_DIGITS`` digits."""
+    exact = Decimal(repr(value))
+    return exact.quantize(Decimal(1).scaleb(exact.adjusted() - BOUND_DIGITS + 1), rounding=ROUND_CEILING)

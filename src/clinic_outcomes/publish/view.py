@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
@@ -11,19 +11,38 @@ from clinic_outcomes.publish.outline import Outline, OutlinedDimension
 from clinic_outcomes.publish.parts import Heading, Row
 from clinic_outcomes.publish.released import NETWORK, Figure, Measure, Released
 from clinic_outcomes.publish.uncertainty import Uncertainty
-from clinic_outcomes.publish.wording import BLANK, Cell, category_label, draw, plain
+from clinic_outcomes.publish.wording import (
+    BLANK,
+    NO_FIGURE,
+    NOT_DELIVERED,
+    NOT_ESTIMABLE,
+    NOT_RECORDED,
+    Cell,
+    bound_text,
+    category_label,
+    draw,
+    plain,
+)
 
 UNDER_HALF = "under half"
 COMPLETENESS_WITHHELD = "completeness withheld"
 
 
 class Release:
-    """A release with what every recipient's report needs of it, looked up once."""
+    """A release with what every recipient's report needs of it, looked up once.
 
-    def __init__(self, released: Released, outline: Outline) -> None:
+    ``crisis_line`` is what a reader in crisis is told, ``parents`` the category that a category stands below where one
+    dimension is told within another: of each term its system class.
+    """
+
+    def __init__(
+        self, released: Released, outline: Outline, crisis_line: str, parents: Mapping[str, str] | None = None
+    ) -> None:
         self.released = released
         self.outline = outline
-        self.uncertainty = Uncertainty(released)
+        self.crisis_line = crisis_line
+        self.parents = parents or {}
+        self.uncertainty = Uncertainty(released, outline)
         self.dimensions = {dimension.dimension: dimension for dimension in outline.dimensions}
         self.categories: dict[tuple[str, str, str], list[str]] = {}
         for figure in released.figures.values():
@@ -35,6 +54,9 @@ class Release:
             self.sections.setdefault(measure.section, []).append(measure)
             self.quantities[measure.instrument, measure.time_point, measure.quantity] = measure
         self.tables = {section.section: section.table for section in outline.sections}
+        groups = [group for section in outline.sections for group in section.summary]
+        self.tables_of_measures = {name: group.table for group in groups if group.table for name in group.measures}
+        self.of_safety = {section.section for section in outline.sections if section.of_safety}
         self.of_network_alone = {one.dimension for one in released.dimensions if one.scope == NETWORK}
         self.csv_lines: dict[str, str] = {}
         self._cells: dict[tuple[str, str, str, str], Cell] = {}
@@ -48,15 +70,31 @@ class Release:
 
     def _draw(self, measure: Measure, clinic_id: str, dimension: str, category: str) -> Cell:
         figure = self.released.figure(measure.measure, clinic_id, dimension, category)
-        table = self.tables.get(measure.section)
+        if figure is None or (figure.value is None and self._nothing_recorded(figure)):
+            return draw(measure, None, self.released.policy, absent=self._why_absent(measure, clinic_id))
+        bound = self.uncertainty.upper_bound(figure)
         return draw(
             measure,
             figure,
             self.released.policy,
-            delivered=table is None or self.released.coverage.get((clinic_id, table), True),
-            interval=self.uncertainty.interval(figure) if figure else None,
-            few=self.few(figure) if figure else "",
+            interval=self.uncertainty.interval(figure),
+            bound=bound_text(bound, "%" if measure.figure_type == "rate" else "") if bound is not None else "",
+            few=self.few(figure),
         )
+
+    def _nothing_recorded(self, figure: Figure) -> bool:
+        """Whether a withheld figure is one of nobody, which the share of those it knows tells anyway."""
+        known = self.completeness(figure)
+        return known is not None and self.uncertainty.none_seen(known)
+
+    def _why_absent(self, measure: Measure, clinic_id: str) -> str:
+        """Why there is no figure: its table is not delivered, what it is over was not recorded, or nothing was."""
+        table = self.tables_of_measures.get(measure.measure, self.tables.get(measure.section))
+        if table is not None and not self.released.coverage.get((clinic_id, table), True):
+            return NOT_DELIVERED
+        if measure.count_measure:
+            return NOT_ESTIMABLE
+        return NOT_RECORDED if measure.section in self.of_safety else NO_FIGURE
 
     def completeness(self, figure: Figure) -> Figure | None:
         """The share that says of how many of those treated ``figure`` knows; None where it has none."""

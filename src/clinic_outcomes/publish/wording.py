@@ -16,6 +16,8 @@ from clinic_outcomes.publish.uncertainty import Range
 WITHHELD = "withheld"
 NOT_DELIVERED = "not delivered"
 NO_FIGURE = "no figure"
+NOT_RECORDED = "not recorded"
+NOT_ESTIMABLE = "not estimable"
 MINUS = "\N{MINUS SIGN}"
 VERIFICATION = {
     "read": "read in the source",
@@ -29,9 +31,9 @@ VERIFICATION = {
 class Cell:
     """One figure as drawn. ``kind`` is ``shown``, ``withheld``, ``absent`` or ``blank``; ``of`` is its denominator.
 
-    ``interval`` is its 95 % interval. ``few`` says that under half of those treated are behind it, or that how many
-    is withheld. ``bar`` is a length in percent. ``beside`` is the network's figure on a clinic's page, ``to`` the other
-    end of what runs from this figure to that one.
+    ``interval`` is its 95 % interval, ``bound`` what is known in its place where nothing was seen. ``few`` says that
+    under half of those treated are behind it, or that how many is withheld. ``bar`` is a length in percent. ``beside``
+    is the network's figure on a clinic's page, ``to`` the other end of what runs from this figure to that one.
     """
 
     kind: str
@@ -40,6 +42,7 @@ class Cell:
     unit: str = ""
     of: str = ""
     interval: str = ""
+    bound: str = ""
     few: str = ""
     bar: int | None = None
     is_band: bool = False
@@ -55,13 +58,14 @@ def draw(
     figure: Figure | None,
     policy: Policy,
     *,
-    delivered: bool = True,
+    absent: str = NO_FIGURE,
     interval: Range | None = None,
+    bound: str = "",
     few: str = "",
 ) -> Cell:
-    """A figure as a cell; an absent one says whether the clinic delivers the table it would come from."""
+    """A figure as a cell; ``absent`` says why there is none. A ``bound`` stands in the place of the interval."""
     if figure is None:
-        return Cell("absent", NO_FIGURE if delivered else NOT_DELIVERED)
+        return Cell("absent", absent)
     if figure.value is None:
         return Cell("withheld", WITHHELD, figure.figure_id)
     is_percent = measure.figure_type in ("rate", "life_table_row")
@@ -71,7 +75,8 @@ def draw(
         figure.figure_id,
         unit="" if is_percent else measure.unit,
         of="" if figure.denominator is None else f"{figure.denominator:,}",
-        interval=range_text(interval, "%" if is_percent else "") if interval else "",
+        interval=range_text(interval, "%" if is_percent else "") if interval and not bound else "",
+        bound=bound,
         few=few,
         is_band=figure.upper is not None,
     )
@@ -100,6 +105,11 @@ def range_text(interval: Range, unit: str = "") -> str:
     """An interval in words: ``58% to 63%``."""
     lower, upper = (f"{end:,f}".replace("-", MINUS) for end in (interval.lower, interval.upper))
     return f"{lower}{unit} to {upper}{unit}"
+
+
+def bound_text(bound: Decimal, unit: str = "") -> str:
+    """The upper bound of what was not seen, in words; rounded up, so that it is never narrower than computed."""
+    return f"none seen; at most {bound:f}{unit} with 95% confidence"
 
 
 def threshold_text(threshold: Threshold) -> str:
@@ -149,5 +159,5 @@ def reading(candidates: Iterable[tuple[str, str, Cell]]) -> str:
     about = "" if cell.is_band else "about "
     unit = f" {cell.unit}" if cell.unit else ""
     of = f", {'as an average over' if cell.unit else 'out of'} about {cell.of}" if cell.of else ""
-    interval = f"; 95% interval {cell.interval}" if cell.interval else ""
+    interval = f"; 95% interval {cell.interval}" if cell.interval else f"; {cell.bound}" if cell.bound else ""
     return f"For example: {name}: {about}{cell.text}{unit}{of}{interval}."
