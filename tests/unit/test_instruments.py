@@ -313,7 +313,7 @@ def test_an_added_file_is_a_code_an_input_and_a_reference(tmp_path: Path) -> Non
 def test_a_project_with_an_added_file_maps_and_validates_it_and_nothing_else_changes(tmp_path: Path) -> None:
     """In a process of its own, whose project is a copy with one file more."""
     project = tmp_path / "project"
-    for part in ("instruments", "expectations"):
+    for part in ("instruments", "expectations", "dbt_project/seeds"):
         shutil.copytree(PROJECT_ROOT / part, project / part)
     (project / "instruments" / "sleep_3.yml").write_text(SLEEP_3)
     (tmp_path / "resolved").mkdir()

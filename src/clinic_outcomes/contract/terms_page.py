@@ -33,8 +33,8 @@ lists terms.
   codes to these terms in its system's `codes.csv`, and may deliver them in `reported_term` too: that column carries the
   codes of the system's own closed list as they are. They are opaque: nothing counts by them or publishes them.
 - **A term that no mapping knows** becomes `unmapped`: the event is kept, judged and counted with all others. Its
-  receipt names the file and the first line, and `status` counts them. To map it, add a line to the system's `codes.csv`;
-  for a new term, add a row to the seed and run `clinic-outcomes contract`.
+  receipt names the file and the first line, and `status` counts them. To map it, add a line to `codes.csv` of its
+  system; for a new term, add a row to the seed and run `clinic-outcomes contract`.
 
 ## Grades
 
