@@ -1,0 +1,480 @@
+"""Item 9 of the PHQ-9, levels of the C-SSRS screener and what was done: by eye, and against pandas over the network."""
+
+# ruff: noqa: E501 - a row of a table that is read by eye stays on one line
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pandas as pd
+import pytest
+
+from clinic_outcomes.model import model
+from clinic_outcomes.settings import Settings
+from tests.outcomes.recomputed import accepted_table
+from tests.support.marts import case_id, cells, check_figure, mart, rows
+from tests.support.model_states import read_table, small_settings, write_state
+from tests.support.outcome_network import outcome_network
+
+__all__ = ["outcome_network"]
+
+# Answers to item 9 as day:answer, with minutes from the session's start after the day; `.` is an item left out. C-SSRS
+# screeners as day:answers of items 1 to 7: items 3 to 5 are asked after a yes to 2 only, and 7 after a yes to 6.
+# `no` and `yes` are judgements, `-` what cannot be judged.
+PEOPLE = """
+    person      | sgb | ketamine | item_9             | c_ssrs                           | baseline | worst | last | emergent | worsened | resolved | level_before | level_after
+    resolved    | -   | 10 17    | 5:2 20:1 30:0      | -                                | 2        | 1     | 0    | -        | no       | yes      | -            | -
+    emerged     | -   | 10       | 5:0 20:1 30:0      | -                                | 0        | 1     | 0    | yes      | yes      | -        | -            | -
+    worse       | -   | 10       | 5:1 20:2 30:1      | -                                | 1        | 2     | 1    | -        | yes      | no       | -            | -
+    same        | -   | 10       | 5:1 20:1           | -                                | 1        | 1     | 1    | -        | no       | no       | -            | -
+    calm        | -   | 10       | 5:0 20:0           | -                                | 0        | 0     | 0    | no       | no       | -        | -            | -
+    before      | -   | 10       | 5:3 10-30:0 20:0   | -                                | 0        | 0     | 0    | no       | no       | -        | -            | -
+    unminuted   | -   | 10       | 5:3 10:1 20:1      | -                                | 1        | 1     | 1    | -        | no       | no       | -            | -
+    after       | -   | 10       | 5:0 10+180:2       | -                                | 0        | 2     | 2    | yes      | yes      | -        | -            | -
+    twice       | -   | 10       | 10-30:1 10+60:2    | -                                | 1        | 2     | 2    | -        | yes      | no       | -            | -
+    gap         | -   | 10       | 5:2 8:. 20:. 25:0  | -                                | 2        | 0     | 0    | -        | no       | yes      | -            | -
+    no_baseline | -   | 10       | 20:2               | -                                | -        | 2     | 2    | -        | -        | -        | -            | -
+    no_later    | -   | 10       | 5:1                | -                                | 1        | -     | -    | -        | -        | -        | -            | -
+    two         | 10  | 40       | 5:0 20:2 50:1      | -                                | 0        | 2     | 1    | yes      | yes      | -        | -            | -
+    screened    | -   | 10       | -                  | 5:00...0. 20:111000.             | -        | -     | -    | -        | -        | -        | none         | moderate
+    unknown     | -   | 10       | -                  | 5:11.000. 20:10...10             | -        | -     | -    | -        | -        | -        | -            | moderate
+    high        | -   | 10       | -                  | 5:10...0. 20:111110. 30:00...11  | -        | -     | -    | -        | -        | -        | low          | high
+    gap_high    | -   | 10       | -                  | 20:11.1... 30:00...0.            | -        | -     | -    | -        | -        | -        | -            | high
+    untreated   | -   | -        | 5:2                | -                                |          |       |      |          |          |          |              |
+    """
+# The person of two protocols under each: the answer of day 20 is later than the first and the baseline of the second.
+TWO_PROTOCOLS = """
+    protocol    | baseline | worst | last | emergent | worsened | resolved
+    sgb         | 0        | 2     | 2    | yes      | yes      | -
+    iv_ketamine | 2        | 1     | 1    | -        | no       | no
+    """
+# Screens are named after the person, p or c, and their number. A record that names none answers each of its day and trigger.
+ESCALATIONS = """
+    escalation_id | patient_id | assessment_id | escalation_trigger | escalation_day | action_minutes | escalation_action    | escalation_status
+    E01           | resolved   | resolved_p1   | phq_9_item_9       | 5              | 20             | clinician_review     | closed
+    E02           | worse      | -             | phq_9_item_9       | 20             | 75             | safety_plan          | open
+    E03           | same       | same_p1       | phq_9_item_9       | 5              | -              | none                 | open
+    E04           | calm       | -             | staff_concern      | 21             | 10             | clinician_review     | closed
+    E05           | no_later   | -             | phq_9_item_9       | 6              | 15             | clinician_review     | open
+    E06           | high       | high_c2       | c_ssrs_screener    | 20             | -              | none                 | open
+    E07           | high       | high_c2       | c_ssrs_screener    | 21             | 5              | emergency_department | closed
+    E08           | emerged    | -             | c_ssrs_screener    | 20             | 15             | clinician_review     | closed
+    E09           | same       | same_p2       | phq_9_item_9       | 20             | -              | crisis_line          | closed
+    E10           | untreated  | untreated_p1  | phq_9_item_9       | 5              | -              | unmapped             | -
+    E11           | two        | two_p2        | phq_9_item_9       | 20             | 60             | clinician_review     | closed
+    E12           | after      | after_p2      | staff_concern      | 10             | 61             | clinician_review     | closed
+    E13           | twice      | -             | phq_9_item_9       | 10             | 30             | clinician_review     | closed
+    """
+SCREENS = """
+    screen         | protocol    | escalated | action | minutes | status
+    after_p2       | iv_ketamine | true      | true   | 61.00   | closed
+    before_p1      | iv_ketamine | false     | false  | -       | -
+    emerged_p2     | iv_ketamine | false     | false  | -       | -
+    gap_high_c1    | iv_ketamine | false     | false  | -       | -
+    gap_p1         | iv_ketamine | false     | false  | -       | -
+    high_c2        | iv_ketamine | true      | true   | 5.00    | open
+    high_c3        | iv_ketamine | false     | false  | -       | -
+    no_baseline_p1 | iv_ketamine | false     | false  | -       | -
+    no_later_p1    | iv_ketamine | false     | false  | -       | -
+    resolved_p1    | iv_ketamine | true      | true   | 20.00   | closed
+    resolved_p2    | iv_ketamine | false     | false  | -       | -
+    same_p1        | iv_ketamine | true      | false  | -       | open
+    same_p2        | iv_ketamine | true      | true   | -       | closed
+    screened_c2    | iv_ketamine | false     | false  | -       | -
+    twice_p1       | iv_ketamine | true      | true   | 30.00   | closed
+    twice_p2       | iv_ketamine | true      | true   | 30.00   | closed
+    two_p2         | sgb         | true      | true   | 60.00   | closed
+    two_p3         | iv_ketamine | false     | false  | -       | -
+    unknown_c2     | iv_ketamine | false     | false  | -       | -
+    unminuted_p1   | iv_ketamine | false     | false  | -       | -
+    unminuted_p2   | iv_ketamine | false     | false  | -       | -
+    unminuted_p3   | iv_ketamine | false     | false  | -       | -
+    untreated_p1   | -           | true      | false  | -       | -
+    worse_p1       | iv_ketamine | false     | false  | -       | -
+    worse_p2       | iv_ketamine | true      | true   | 75.00   | open
+    worse_p3       | iv_ketamine | false     | false  | -       | -
+    """
+# Seventeen treated in alder, one in cedar; cedar delivers neither the C-SSRS nor escalations.
+FIGURES = """
+    measure                        | clinic_id | dimension  | category    | numerator | denominator | patients
+    ideation_assessed_share        | alder     | ''         | ''          | 11        | 17          | 17
+    ideation_baseline_share        | alder     | ''         | ''          | 7         | 12          | 12
+    ideation_emergent_share        | alder     | ''         | ''          | 3         | 5           | 5
+    ideation_worsened_share        | alder     | ''         | ''          | 5         | 11          | 11
+    ideation_resolved_share        | alder     | ''         | ''          | 2         | 6           | 6
+    ideation_assessed_share        | alder     | protocol   | iv_ketamine | 11        | 17          | 17
+    ideation_baseline_share        | alder     | protocol   | iv_ketamine | 8         | 12          | 12
+    ideation_emergent_share        | alder     | protocol   | iv_ketamine | 2         | 4           | 4
+    ideation_worsened_share        | alder     | protocol   | iv_ketamine | 4         | 11          | 11
+    ideation_resolved_share        | alder     | protocol   | iv_ketamine | 2         | 7           | 7
+    ideation_emergent_share        | alder     | protocol   | sgb         | 1         | 1           | 1
+    ideation_resolved_share        | alder     | protocol   | sgb         | 0         | 0           | 0
+    ideation_assessed_share        | network   | ''         | ''          | 12        | 18          | 18
+    risk_level_assessed_share      | network   | ''         | ''          | 4         | 17          | 17
+    risk_level_baseline_share      | alder     | risk_level | none        | 1         | 2           | 2
+    risk_level_baseline_share      | alder     | risk_level | low         | 1         | 2           | 2
+    risk_level_baseline_share      | alder     | risk_level | moderate    | 0         | 2           | 2
+    risk_level_baseline_share      | alder     | risk_level | high        | 0         | 2           | 2
+    risk_level_share               | alder     | risk_level | none        | 0         | 4           | 4
+    risk_level_share               | alder     | risk_level | low         | 0         | 4           | 4
+    risk_level_share               | alder     | risk_level | moderate    | 2         | 4           | 4
+    risk_level_share               | network   | risk_level | high        | 2         | 4           | 4
+    positive_screens               | alder     | ''         | ''          | 26        | -           | 17
+    positive_screens               | alder     | protocol   | iv_ketamine | 24        | -           | 16
+    positive_screens               | alder     | protocol   | sgb         | 1         | -           | 1
+    positive_screens               | network   | ''         | ''          | 27        | -           | 18
+    escalated_share                | alder     | ''         | ''          | 10        | 26          | 17
+    escalated_share                | alder     | protocol   | iv_ketamine | 8         | 24          | 16
+    escalated_share                | network   | ''         | ''          | 10        | 26          | 17
+    action_minutes_mean            | alder     | ''         | ''          | 281       | 7           | 6
+    action_minutes_mean            | alder     | protocol   | sgb         | 60        | 1           | 1
+    action_within_60_minutes_share | alder     | ''         | ''          | 5         | 26          | 17
+    action_within_60_minutes_share | alder     | protocol   | iv_ketamine | 4         | 24          | 16
+    escalations_open               | alder     | ''         | ''          | 4         | -           | 4
+    escalations_open               | alder     | protocol   | sgb         | 0         | -           | 0
+    escalations_open               | birch     | ''         | ''          | 1         | -           | 1
+    escalations_open               | network   | ''         | ''          | 5         | -           | 5
+    escalations_without_screen     | alder     | ''         | ''          | 3         | -           | 3
+    escalations_without_screen     | birch     | ''         | ''          | 1         | -           | 1
+    """
+# birch: one PHQ-9 with a total alone, one without item 9; nobody there is known to have or to lack ideation.
+BIRCH = {
+    "patient": "patient_id\nB1\nB2",
+    "session": "session_id | patient_id | course_id | session_day | drug\nS1 | B1 | K1 | 10 | ketamine\nS2 | B2 | K2 | 10 | ketamine",
+    "assessment": """
+        assessment_id | patient_id | instrument | assessed_day | delivered_total
+        Q1            | B1         | phq_9      | 5            | 20
+        Q2            | B1         | phq_9      | 20           | 3
+        Q3            | B2         | phq_9      | 5            | -
+        """,
+    "assessment_item": "assessment_id | patient_id | answers\nQ3 | B2 | 33333333.",
+    "escalation": """
+        escalation_id | patient_id | assessment_id | escalation_trigger | escalation_day | escalation_status
+        E1            | B1         | Q1            | phq_9_item_9       | 5              | open
+        """,
+}
+CEDAR = {
+    "patient": "patient_id\nC1",
+    "session": "session_id | patient_id | course_id | session_day | drug\nS1 | C1 | K1 | 10 | ketamine",
+    "assessment": """
+        assessment_id | patient_id | instrument | assessed_day
+        Q1            | C1         | phq_9      | 5
+        Q2            | C1         | phq_9      | 20
+        """,
+    "assessment_item": "assessment_id | patient_id | answers\nQ1 | C1 | 000000001\nQ2 | C1 | 000000000",
+}
+JUDGEMENTS = {"emergent": "is_emergent", "worsened": "is_worsened", "resolved": "is_resolved"}
+ANSWERS = {"baseline": "baseline_item_9", "worst": "worst_item_9", "last": "last_item_9"}
+LEVELS = {"level_before": "baseline_risk_level", "level_after": "worst_risk_level"}
+
+
+def alder() -> dict[str, str]:
+    """Canonical tables of the people above."""
+    lines = {
+        "patient": ["patient_id"],
+        "course": ["course_id | patient_id | protocol"],
+        "session": ["session_id | patient_id | course_id | session_day | drug"],
+        "assessment": ["assessment_id | patient_id | instrument | assessed_day | minutes_from_session_start"],
+        "assessment_item": ["assessment_id | patient_id | answers"],
+    }
+    for row in read_table(PEOPLE):
+        name = row["person"]
+        lines["patient"].append(f"{name}")
+        for column, protocol in (("sgb", "sgb"), ("ketamine", "iv_ketamine")):
+            if row[column]:
+                lines["course"].append(f"{name}_{column} | {name} | {protocol}")
+            for day in (row[column] or "").split():
+                lines["session"].append(f"{name}_{day} | {name} | {name}_{column} | {day} | ketamine")
+        for column, short, instrument, first in (
+            *(("item_9", "p", "phq_9", "00000000"), ("c_ssrs", "c", "c_ssrs_screener", "")),
+        ):
+            for number, screen in enumerate((row[column] or "").split(), start=1):
+                time, answers = screen.split(":")
+                day = time.replace("-", " ").replace("+", " ").split()[0]
+                minutes = time.removeprefix(day).removeprefix("+") or "-"
+                lines["assessment"].append(f"{name}_{short}{number} | {name} | {instrument} | {day} | {minutes}")
+                lines["assessment_item"].append(f"{name}_{short}{number} | {name} | {first}{answers}")
+    return {table: "\n".join(own) for table, own in lines.items()} | {"escalation": ESCALATIONS}
+
+
+@pytest.fixture(scope="module")
+def by_hand(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    clinics = {"alder": "Alder House", "birch": "Birch Lane", "cedar": "Cedar Hill"}
+    settings = small_settings(tmp_path_factory.mktemp("suicidality"), clinics)
+    write_state(settings, "alder", alder())
+    write_state(settings, "birch", BIRCH)
+    write_state(settings, "cedar", CEDAR)
+    model(settings)
+    return settings
+
+
+def judged(settings: Settings, names: Iterable[str], where: str) -> list[dict[str, str | None]]:
+    """Rows of people with columns as the tables above name and write them."""
+    yes_or_no = {name: f"CASE WHEN {it} THEN 'yes' WHEN NOT {it} THEN 'no' END" for name, it in JUDGEMENTS.items()}
+    columns = {"person": "split_part(patient_key, '/', 2)", "protocol": "protocol"} | ANSWERS | LEVELS | yes_or_no
+    selected = ", ".join(f"{columns[name]} AS {name}" for name in names)
+    return cells(settings, f"SELECT {selected} FROM {{fct_suicidality}} WHERE {where}")
+
+
+def test_people_are_judged_as_by_eye(by_hand: Settings) -> None:
+    names = ("person", *ANSWERS, *JUDGEMENTS, *LEVELS)
+    expected = [{name: row[name] for name in names} for row in read_table(PEOPLE) if row["person"] != "untreated"]
+    found = judged(by_hand, names, "clinic_id = 'alder' AND protocol = ''")
+    assert sorted(found, key=lambda row: str(row["person"])) == sorted(expected, key=lambda row: str(row["person"]))
+
+
+def test_under_a_protocol_its_first_session_begins_the_baseline(by_hand: Settings) -> None:
+    names = ("protocol", *ANSWERS, *JUDGEMENTS)
+    found = judged(by_hand, names, "patient_key = 'alder/two' AND protocol <> ''")
+    assert sorted(found, key=str, reverse=True) == sorted(read_table(TWO_PROTOCOLS), key=str, reverse=True)
+
+
+def test_screens_are_answered_as_by_eye(by_hand: Settings) -> None:
+    query = """
+        SELECT split_part(assessment_key, '/', 2) AS screen, protocol, is_escalated::VARCHAR AS escalated,
+            is_action_taken::VARCHAR AS action, action_minutes AS minutes, escalation_status AS status
+        FROM {fct_positive_screens} WHERE clinic_id = 'alder' ORDER BY 1
+        """
+    assert cells(by_hand, query) == read_table(SCREENS)
+
+
+@pytest.mark.parametrize("case", read_table(FIGURES), ids=case_id)
+def test_figures_are_those_counted_by_eye(by_hand: Settings, case: dict[str, str | None]) -> None:
+    check_figure(by_hand, case)
+
+
+def test_what_is_not_delivered_is_absent_and_not_zero(by_hand: Settings) -> None:
+    told = rows(
+        by_hand,
+        """
+        SELECT clinic_id, measure FROM {agg_figures} JOIN {dim_measures} USING (measure)
+        WHERE section = 'suicidality' GROUP BY ALL
+        """,
+    )
+    of_clinic = {clinic: {measure for by, measure in told if by == clinic} for clinic, _ in told}
+    assert len(of_clinic["alder"]) == 14
+    assert of_clinic["birch"] == {"escalations_open", "escalations_without_screen"}
+    lacking = {"escalated_share", "action_minutes_mean", "action_within_60_minutes_share", *of_clinic["birch"]}
+    of_c_ssrs = {measure for measure in of_clinic["alder"] if measure.startswith("risk_level")}
+    assert of_clinic["cedar"] == of_clinic["alder"] - lacking - of_c_ssrs
+    unknown = rows(
+        by_hand, "SELECT is_escalated, is_action_taken FROM {fct_positive_screens} WHERE clinic_id = 'cedar'"
+    )
+    assert unknown == [(None, None)]
+    query = "SELECT DISTINCT is_assessed, worst_item_9, is_worsened FROM {fct_suicidality} WHERE clinic_id = 'birch'"
+    assert rows(by_hand, query) == [(False, None, None)]
+
+
+# ---- against pandas, from the accepted rows of a modelled network
+
+Screen = dict[str, object]
+
+
+def c_ssrs_level(answers: dict[int, float]) -> str | None:
+    """Level of a screener by the triage guideline; None where an answer is missing that could raise it."""
+
+    def yes(*items: int) -> bool:
+        return any(answers.get(item) == 1 for item in items)
+
+    if yes(4, 5, 7):
+        return "high"
+    asked = {1, 2, 6} | ({3, 4, 5} if answers.get(2) != 0 else set()) | ({7} if answers.get(6) != 0 else set())
+    if not asked <= set(answers):
+        return None
+    return "moderate" if yes(3, 6) else "low" if yes(1, 2) else "none"
+
+
+@pytest.fixture(scope="module")
+def screens(outcome_network: Settings) -> pd.DataFrame:
+    """Every known answer to item 9 and every known level, in time."""
+    forms = accepted_table(outcome_network, "assessment",
+        ["assessment_id", "patient_id", "instrument", "assessed_day", "minutes_from_session_start"])  # fmt: skip
+    forms = forms[forms.instrument.isin(("phq_9", "c_ssrs_screener"))]
+    answers = accepted_table(outcome_network, "assessment_item", ["assessment_id", "item_number", "item_value"])
+    answers = answers[answers.item_value.notna()].merge(forms, on=["clinic_id", "assessment_id"])
+    key = ["clinic_id", "assessment_id"]
+    item_9 = answers[(answers.instrument == "phq_9") & (answers.item_number == 9) & answers.item_value.between(0, 3)]
+    forms = forms.merge(item_9[[*key, "item_value"]].rename(columns={"item_value": "item_9"}), on=key, how="left")
+    of_c_ssrs = answers[(answers.instrument == "c_ssrs_screener") & answers.item_value.isin((0, 1))]
+    levels = {
+        name: c_ssrs_level(dict(zip(own.item_number, own.item_value, strict=True)))
+        for name, own in of_c_ssrs.groupby(key)
+    }
+    forms["level"] = [levels.get(name) for name in zip(forms.clinic_id, forms.assessment_id, strict=True)]
+    forms["after_start"] = (forms.minutes_from_session_start.astype(float) > 0).astype(int)
+    known = forms[forms.item_9.notna() | forms.level.notna()]
+    order = ["assessed_day", "after_start", "minutes_from_session_start", "assessment_id"]
+    return known.sort_values(order, na_position="first").reset_index(drop=True)
+
+
+@pytest.fixture(scope="module")
+def sessions(outcome_network: Settings) -> pd.DataFrame:
+    """Sessions with their protocols, in their order."""
+    given = accepted_table(
+        outcome_network, "session", ["session_id", "patient_id", "course_id", "session_day", "sequence_number"]
+    )
+    courses = accepted_table(outcome_network, "course", ["course_id", "protocol"])
+    given = given.merge(courses, on=["clinic_id", "course_id"], how="left")
+    return given.sort_values(["session_day", "sequence_number", "session_id"])
+
+
+def begun_before(own: pd.DataFrame, day: float, after_start: int) -> pd.DataFrame:
+    """Sessions begun before something of a day: after the start of that day's session, or not."""
+    return own[(own.session_day < day) | ((own.session_day == day) & (after_start == 1))]
+
+
+def protocol_at(own: pd.DataFrame | None, day: float, after_start: int) -> str | None:
+    """Protocol of the last session begun before; of the first, where none was."""
+    if own is None:
+        return None
+    before = begun_before(own, day, after_start)
+    return (before.iloc[-1] if len(before) else own.iloc[0]).protocol
+
+
+@pytest.fixture(scope="module")
+def people(screens: pd.DataFrame, sessions: pd.DataFrame) -> pd.DataFrame:
+    """A row a treated person, over all treatment (protocol '') and under each protocol."""
+    by_person = dict(tuple(screens.groupby(["clinic_id", "patient_id"])))
+    found = []
+    for (clinic_id, patient_id), own in sessions.groupby(["clinic_id", "patient_id"]):
+        answers = by_person.get((clinic_id, patient_id), screens.iloc[:0])
+        at = [protocol_at(own, a.assessed_day, a.after_start) for a in answers.itertuples()]
+        for protocol in ("", *own.protocol.dropna().unique()):
+            start = own[own.protocol == protocol] if protocol else own
+            begun = [len(begun_before(start, a.assessed_day, a.after_start)) > 0 for a in answers.itertuples()]
+            before = answers[[not it for it in begun]]
+            later = answers[[it and protocol in ("", name) for it, name in zip(begun, at, strict=True)]]
+            found.append({"clinic_id": clinic_id, "protocol": protocol, **compared(before, later)})
+    return pd.DataFrame(found)
+
+
+def compared(before: pd.DataFrame, later: pd.DataFrame) -> Screen:
+    """Baseline, worst and last, each None where there is none."""
+    first, after = list(before.item_9.dropna()), list(later.item_9.dropna())
+    level, levels = list(before.level.dropna()), set(later.level.dropna())
+    return {
+        "baseline": first[-1] if first else None,
+        "worst": max(after) if after else None,
+        "last": after[-1] if after else None,
+        "level_before": level[-1] if level else None,
+        "level_after": next((name for name in ("high", "moderate", "low", "none") if name in levels), None),
+    }
+
+
+def with_network(table: pd.DataFrame) -> pd.DataFrame:
+    return pd.concat([table, table.assign(clinic_id="network")])
+
+
+def shown(settings: Settings, measure: str) -> dict[tuple[str, str, str], tuple[float, float | None]]:
+    """Figures of a measure that anybody has a part in."""
+    found = rows(
+        settings,
+        f"""
+        SELECT clinic_id, dimension, category, numerator::DOUBLE, denominator FROM {{agg_figures}}
+        WHERE measure = '{measure}' AND coalesce(denominator, numerator) > 0
+        """,
+    )
+    return {(clinic, dimension, category): parts for clinic, dimension, category, *parts in found}
+
+
+def counted(
+    table: pd.DataFrame, numerator: pd.Series, denominator: pd.Series
+) -> dict[tuple[str, str, str], list[float]]:
+    """The same from rows with clinic_id and protocol: sums by clinic, network and protocol."""
+    sums = with_network(table.assign(n=numerator.astype(float), d=denominator.astype(int)))
+    sums = sums.groupby(["clinic_id", "protocol"])[["n", "d"]].sum()
+    return {
+        (clinic, "protocol" if protocol else "", protocol): [row.n, row.d]
+        for (clinic, protocol), row in sums.iterrows()
+        if row.d > 0
+    }
+
+
+def test_ideation_as_recomputed(outcome_network: Settings, people: pd.DataFrame, screens: pd.DataFrame) -> None:
+    told = people[people.clinic_id.isin(screens[screens.item_9.notna()].clinic_id)].astype({"baseline": float})
+    both = told.baseline.notna() & told.worst.notna()
+    without, having = both & (told.baseline == 0), both & (told.baseline > 0)
+    expected = {
+        "ideation_assessed_share": (both, told.clinic_id.notna()),
+        "ideation_baseline_share": (told.baseline > 0, told.baseline.notna()),
+        "ideation_emergent_share": (without & (told.worst > 0), without),
+        "ideation_worsened_share": (both & (told.worst > told.baseline), both),
+        "ideation_resolved_share": (having & (told["last"] == 0), having),
+    }
+    for measure, parts in expected.items():
+        assert shown(outcome_network, measure) == counted(told, *parts), measure
+    over_all = told[told.protocol == ""]
+    assert len(over_all) > 1500
+    assert (over_all.worst > over_all.baseline).sum() > 50
+    assert set(people.clinic_id) - set(told.clinic_id), "no clinic without item 9"
+
+
+def test_levels_as_recomputed(outcome_network: Settings, people: pd.DataFrame, screens: pd.DataFrame) -> None:
+    over_all = people[people.clinic_id.isin(screens[screens.level.notna()].clinic_id) & (people.protocol == "")]
+    checked = 0
+    for measure, column in (("risk_level_baseline_share", "level_before"), ("risk_level_share", "level_after")):
+        expected = {}
+        for clinic_id, own in with_network(over_all).groupby("clinic_id"):
+            known = own[column].dropna()
+            for level in ("none", "low", "moderate", "high"):
+                if len(known):
+                    expected[clinic_id, "risk_level", level] = [(known == level).sum(), len(known)]
+        assert shown(outcome_network, measure) == expected
+        checked += sum(int(number) for number, _ in expected.values())
+    assert checked > 200
+
+
+def test_positive_screens_as_recomputed(
+    outcome_network: Settings, screens: pd.DataFrame, sessions: pd.DataFrame
+) -> None:
+    by_person = dict(tuple(sessions.groupby(["clinic_id", "patient_id"])))
+    positive = screens[(screens.item_9 > 0) | screens.level.isin(("moderate", "high"))].copy()
+    positive["protocol"] = [
+        protocol_at(by_person.get((s.clinic_id, s.patient_id)), s.assessed_day, s.after_start)
+        for s in positive.itertuples()
+    ]
+    escalations = accepted_table(outcome_network, "escalation", ["escalation_id", "patient_id", "assessment_id",
+        "escalation_trigger", "escalation_day", "escalation_action", "escalation_status", "action_minutes"])  # fmt: skip
+    trigger = {"phq_9": "phq_9_item_9", "c_ssrs_screener": "c_ssrs_screener"}
+    answered: dict[tuple[str, str], list[tuple[str, float]]] = {}
+    by_day = {
+        (s.clinic_id, s.patient_id, trigger[s.instrument], s.assessed_day): s.assessment_id
+        for s in positive.itertuples()
+    }
+    assert len(by_day) == len(positive), "two screens of a person on a day: the recount below is too simple"
+    without = 0
+    for e in escalations.itertuples():
+        unnamed = by_day.get((e.clinic_id, e.patient_id, e.escalation_trigger, e.escalation_day))
+        key = (e.clinic_id, unnamed if pd.isna(e.assessment_id) else e.assessment_id)
+        answered.setdefault(key, []).append((e.escalation_action, float(e.action_minutes)))
+    named = list(zip(positive.clinic_id, positive.assessment_id, strict=True))
+    without = sum(len(records) for key, records in answered.items() if key not in set(named))
+    taken = [
+        [minutes for action, minutes in answered.get(key, []) if action not in (None, "none", "unmapped")]
+        for key in named
+    ]
+    positive["minutes"] = [min((m for m in own if m == m), default=float("nan")) for own in taken]
+    positive["escalated"] = [key in answered for key in named]
+    delivering = set(escalations.clinic_id)
+    parts = pd.concat([positive.assign(protocol=""), positive[positive.protocol.notna()]])
+    of_all = counted(parts, parts.clinic_id.notna(), parts.clinic_id.notna())
+    assert shown(outcome_network, "positive_screens") == {key: [number, None] for key, (number, _) in of_all.items()}
+    told = parts[parts.clinic_id.isin(delivering)]
+    every = told.clinic_id.notna()
+    assert shown(outcome_network, "escalated_share") == counted(told, told.escalated, every)
+    minutes = counted(told, told.minutes.fillna(0), told.minutes.notna())
+    assert shown(outcome_network, "action_minutes_mean") == minutes
+    assert shown(outcome_network, "action_within_60_minutes_share") == counted(told, told.minutes <= 60, every)
+    network = ("network", "", "")
+    assert shown(outcome_network, "escalations_without_screen").get(network, (0,))[0] == without
+    still_open = (escalations.escalation_status == "open").sum()
+    assert shown(outcome_network, "escalations_open")[network][0] == still_open
+    assert len(positive) > 3000
+    assert still_open > 30
+
+
+def test_every_figure_of_the_section_says_how_many_are_known(by_hand: Settings) -> None:
+    measures = mart(by_hand, "dim_measures").set_index("measure")
+    compared_ones = [name for name in measures.index if name.startswith("ideation_")]
+    of_others = set(measures.completeness_measure[compared_ones]) - {""}
+    assert of_others == {"ideation_assessed_share"}
