@@ -23,6 +23,9 @@ select
     courses.protocol,
     courses.trial_arm,
     sessions.sequence_number,
+    -- Beyond the twelfth together: few courses come so far.
+    case when sessions.sequence_number > 12 then '13_or_more' else cast(sessions.sequence_number as varchar) end
+        as session_of_course,
     sessions.drug,
     sessions.dose_mg,
     sessions.dose_mg_per_kg,
@@ -49,6 +52,14 @@ select
     sessions.session_day,
     sessions.infusion_minutes,
     sessions.recovery_minutes,
+    cast(
+        case
+            when
+                sessions.infusion_minutes is not null
+                or sessions.route not in ('intravenous', 'subcutaneous', 'other', 'unmapped')
+                then sessions.recovery_minutes + coalesce(sessions.infusion_minutes, 0)
+        end as decimal(9, 2)
+    ) as discharge_minutes,
     sessions.service_period
 from sessions
 left join courses on sessions.course_key = courses.course_key
