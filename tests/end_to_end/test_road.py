@@ -7,7 +7,7 @@ import json
 import re
 import shutil
 from collections import Counter
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 from typing import Any
 
@@ -136,15 +136,14 @@ MEANS = {
     "infusion_minutes_mean": ("infusion_minutes", "sessions_with_infusion_minutes"),
     "recovery_minutes_mean": ("recovery_minutes", "sessions_with_recovery_minutes"),
     "events_per_patient": ("treatment_emergent_events", "treated"),
-    "events_per_session": ("treatment_emergent_events", "sessions"),
 }
 
 
 def test_what_was_planted_is_what_the_figures_count(settings: Settings, truth: dict[str, Any]) -> None:
     figures = {
-        (clinic, measure): (numerator, denominator)
-        for clinic, measure, numerator, denominator in duckdb.execute(
-            "SELECT clinic_id, measure, numerator, denominator "
+        (clinic, measure): (numerator, denominator, value)
+        for clinic, measure, numerator, denominator, value in duckdb.execute(
+            "SELECT clinic_id, measure, numerator, denominator, value "
             f"FROM '{settings.marts}/latest/release/agg_figures.parquet' WHERE dimension = ''"
         ).fetchall()
     }
@@ -156,7 +155,10 @@ def test_what_was_planted_is_what_the_figures_count(settings: Settings, truth: d
         for measure, name in COUNTS.items():
             assert figures[clinic, measure][0] == Decimal(counts[name]), (clinic, measure)
         for measure, (total, people) in MEANS.items():
-            assert figures[clinic, measure] == (Decimal(counts[total]), Decimal(counts[people])), (clinic, measure)
+            assert figures[clinic, measure][:2] == (Decimal(counts[total]), Decimal(counts[people])), (clinic, measure)
+        rate = 100 * Decimal(counts["treatment_emergent_events"]) / Decimal(counts["sessions"])
+        expected = rate.quantize(Decimal("0.000001"), ROUND_HALF_UP)
+        assert figures[clinic, "event_rate_per_100_sessions"][2] == expected, clinic
 
 
 def test_scores_planted_are_scores_told_of_each_protocol(settings: Settings, truth: dict[str, Any]) -> None:

@@ -204,8 +204,15 @@ patients_with_any_event      | alder     | ''           | ''                    
 any_event_share              | alder     | ''           | ''                         | 4         | 4           | 1          | 4        | 1
 any_event_share              | network   | ''           | ''                         | 6         | 6           | 1          | 6        | 2
 events_per_patient           | alder     | ''           | ''                         | 6         | 4           | 1.5        | 4        | 1
-events_per_session           | network   | ''           | ''                         | 8         | 8           | 1          | 6        | 2
-events_per_session           | alder     | protocol     | iv_ketamine                | 5         | 5           | 1          | 4        | 1
+event_rate_per_100_sessions  | network   | ''           | ''                         | 6         | 6           | 100        | 6        | 2
+event_rate_per_100_sessions  | alder     | ''           | ''                         | 4         | 4           | 100        | 4        | 1
+event_rate_per_100_sessions  | alder     | term         | nausea                     | 2         | 4           | 50         | 4        | 1
+serious_event_share          | alder     | system_class | cardiac_disorders          | 1         | 4           | 0.25       | 4        | 1
+severe_event_share           | birch     | ''           | ''                         | 1         | 2           | 0.5        | 2        | 1
+end_not_recorded_share       | alder     | ''           | ''                         | 3         | 6           | 0.5        | 4        | 1
+events_unmapped_share        | network   | ''           | ''                         | 1         | 8           | 0.125      | 6        | 2
+sessions_with_event_share    | alder     | ''           | ''                         | 2         | 6           | 0.333333   | 4        | 1
+sessions_with_event_share    | birch     | ''           | ''                         | 0         | 0           | -          | 0        | 0
 serious_adverse_events       | network   | ''           | ''                         | 1         | -           | 1          | 1        | 1
 patients_with_serious_event  | alder     | system_class | cardiac_disorders          | 1         | -           | 1          | 1        | 1
 adverse_events               | alder     | term         | nausea                     | 3         | -           | 3          | 2        | 1
