@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -48,7 +50,8 @@ TWO_PROTOCOLS = """
     sgb         | 0        | 2     | 2    | yes      | yes      | -
     iv_ketamine | 2        | 1     | 1    | -        | no       | no
     """
-# Screens are named after the person, p or c, and their number. A record that names none answers each of its day and trigger.
+# Screens are named after the person, p or c, and their number. A record that names none answers all of its day and
+# trigger.
 ESCALATIONS = """
     escalation_id | patient_id | assessment_id | escalation_trigger | escalation_day | action_minutes | escalation_action    | escalation_status
     E01           | resolved   | resolved_p1   | phq_9_item_9       | 5              | 20             | clinician_review     | closed
@@ -267,7 +270,7 @@ def test_what_is_not_delivered_is_absent_and_not_zero(by_hand: Settings) -> None
 
 # ---- against pandas, from the accepted rows of a modelled network
 
-Screen = dict[str, object]
+Person = tuple[str, str]
 
 
 def c_ssrs_level(answers: dict[int, float]) -> str | None:
@@ -307,54 +310,64 @@ def screens(outcome_network: Settings) -> pd.DataFrame:
     return known.sort_values(order, na_position="first").reset_index(drop=True)
 
 
+@dataclass(frozen=True)
+class Session:
+    """A session as far as it decides what an answer counts for."""
+
+    day: int
+    protocol: str | None
+
+    def begun_before(self, screen: Any) -> bool:
+        """On an earlier day, or on that day and the screen after its start."""
+        return self.day < screen.assessed_day or (self.day == screen.assessed_day and screen.after_start == 1)
+
+
 @pytest.fixture(scope="module")
-def sessions(outcome_network: Settings) -> pd.DataFrame:
-    """Sessions with their protocols, in their order."""
-    given = accepted_table(
-        outcome_network, "session", ["session_id", "patient_id", "course_id", "session_day", "sequence_number"]
-    )
+def sessions(outcome_network: Settings) -> dict[Person, list[Session]]:
+    """Sessions of each person in their order."""
+    columns = ["session_id", "patient_id", "course_id", "session_day", "sequence_number"]
+    given = accepted_table(outcome_network, "session", columns)
     courses = accepted_table(outcome_network, "course", ["course_id", "protocol"])
     given = given.merge(courses, on=["clinic_id", "course_id"], how="left")
-    return given.sort_values(["session_day", "sequence_number", "session_id"])
+    found: dict[Person, list[Session]] = {}
+    for row in given.sort_values(["session_day", "sequence_number", "session_id"]).itertuples():
+        protocol = None if pd.isna(row.protocol) else row.protocol
+        found.setdefault((row.clinic_id, row.patient_id), []).append(Session(row.session_day, protocol))
+    return found
 
 
-def begun_before(own: pd.DataFrame, day: float, after_start: int) -> pd.DataFrame:
-    """Sessions begun before something of a day: after the start of that day's session, or not."""
-    return own[(own.session_day < day) | ((own.session_day == day) & (after_start == 1))]
-
-
-def protocol_at(own: pd.DataFrame | None, day: float, after_start: int) -> str | None:
+def protocol_at(own: list[Session], screen: Any) -> str | None:
     """Protocol of the last session begun before; of the first, where none was."""
-    if own is None:
-        return None
-    before = begun_before(own, day, after_start)
-    return (before.iloc[-1] if len(before) else own.iloc[0]).protocol
+    before = [session for session in own if session.begun_before(screen)]
+    return (before or own[:1] or [Session(0, None)])[-1].protocol
 
 
 @pytest.fixture(scope="module")
-def people(screens: pd.DataFrame, sessions: pd.DataFrame) -> pd.DataFrame:
+def people(screens: pd.DataFrame, sessions: dict[Person, list[Session]]) -> pd.DataFrame:
     """A row a treated person, over all treatment (protocol '') and under each protocol."""
-    by_person = dict(tuple(screens.groupby(["clinic_id", "patient_id"])))
+    by_person: dict[Person, list[Any]] = {}
+    for screen in screens.itertuples():
+        by_person.setdefault((screen.clinic_id, screen.patient_id), []).append(screen)
     found = []
-    for (clinic_id, patient_id), own in sessions.groupby(["clinic_id", "patient_id"]):
-        answers = by_person.get((clinic_id, patient_id), screens.iloc[:0])
-        at = [protocol_at(own, a.assessed_day, a.after_start) for a in answers.itertuples()]
-        for protocol in ("", *own.protocol.dropna().unique()):
-            start = own[own.protocol == protocol] if protocol else own
-            begun = [len(begun_before(start, a.assessed_day, a.after_start)) > 0 for a in answers.itertuples()]
-            before = answers[[not it for it in begun]]
-            later = answers[[it and protocol in ("", name) for it, name in zip(begun, at, strict=True)]]
-            found.append({"clinic_id": clinic_id, "protocol": protocol, **compared(before, later)})
+    for person, own in sessions.items():
+        for protocol in sorted({"", *(session.protocol for session in own if session.protocol)}):
+            start = next(session for session in own if protocol in ("", session.protocol))
+            answers = by_person.get(person, [])
+            before = [screen for screen in answers if not start.begun_before(screen)]
+            later = [screen for screen in answers if start.begun_before(screen)]
+            later = [screen for screen in later if protocol in ("", protocol_at(own, screen))]
+            found.append({"clinic_id": person[0], "protocol": protocol, **compared(before, later)})
     return pd.DataFrame(found)
 
 
-def compared(before: pd.DataFrame, later: pd.DataFrame) -> Screen:
+def compared(before: list[Any], later: list[Any]) -> dict[str, object]:
     """Baseline, worst and last, each None where there is none."""
-    first, after = list(before.item_9.dropna()), list(later.item_9.dropna())
-    level, levels = list(before.level.dropna()), set(later.level.dropna())
+    first = [screen.item_9 for screen in before if pd.notna(screen.item_9)]
+    after = [screen.item_9 for screen in later if pd.notna(screen.item_9)]
+    level, levels = ([screen.level for screen in own if pd.notna(screen.level)] for own in (before, later))
     return {
         "baseline": first[-1] if first else None,
-        "worst": max(after) if after else None,
+        "worst": max(after, default=None),
         "last": after[-1] if after else None,
         "level_before": level[-1] if level else None,
         "level_after": next((name for name in ("high", "moderate", "low", "none") if name in levels), None),
@@ -365,7 +378,7 @@ def with_network(table: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([table, table.assign(clinic_id="network")])
 
 
-def shown(settings: Settings, measure: str) -> dict[tuple[str, str, str], tuple[float, float | None]]:
+def shown(settings: Settings, measure: str) -> dict[tuple[str, str, str], list[float | None]]:
     """Figures of a measure that anybody has a part in."""
     found = rows(
         settings,
@@ -425,13 +438,11 @@ def test_levels_as_recomputed(outcome_network: Settings, people: pd.DataFrame, s
 
 
 def test_positive_screens_as_recomputed(
-    outcome_network: Settings, screens: pd.DataFrame, sessions: pd.DataFrame
+    outcome_network: Settings, screens: pd.DataFrame, sessions: dict[Person, list[Session]]
 ) -> None:
-    by_person = dict(tuple(sessions.groupby(["clinic_id", "patient_id"])))
     positive = screens[(screens.item_9 > 0) | screens.level.isin(("moderate", "high"))].copy()
     positive["protocol"] = [
-        protocol_at(by_person.get((s.clinic_id, s.patient_id)), s.assessed_day, s.after_start)
-        for s in positive.itertuples()
+        protocol_at(sessions.get((screen.clinic_id, screen.patient_id), []), screen) for screen in positive.itertuples()
     ]
     escalations = accepted_table(outcome_network, "escalation", ["escalation_id", "patient_id", "assessment_id",
         "escalation_trigger", "escalation_day", "escalation_action", "escalation_status", "action_minutes"])  # fmt: skip
@@ -442,7 +453,6 @@ def test_positive_screens_as_recomputed(
         for s in positive.itertuples()
     }
     assert len(by_day) == len(positive), "two screens of a person on a day: the recount below is too simple"
-    without = 0
     for e in escalations.itertuples():
         unnamed = by_day.get((e.clinic_id, e.patient_id, e.escalation_trigger, e.escalation_day))
         key = (e.clinic_id, unnamed if pd.isna(e.assessment_id) else e.assessment_id)
@@ -453,7 +463,7 @@ def test_positive_screens_as_recomputed(
         [minutes for action, minutes in answered.get(key, []) if action not in (None, "none", "unmapped")]
         for key in named
     ]
-    positive["minutes"] = [min((m for m in own if m == m), default=float("nan")) for own in taken]
+    positive["minutes"] = [min((m for m in own if pd.notna(m)), default=float("nan")) for own in taken]
     positive["escalated"] = [key in answered for key in named]
     delivering = set(escalations.clinic_id)
     parts = pd.concat([positive.assign(protocol=""), positive[positive.protocol.notna()]])
