@@ -6,9 +6,16 @@
 {%- endmacro %}
 
 
-{#- Words with the places of dbt's variables filled in: the target of first contact. -#}
+{#- Words with the places of dbt's variables filled in: the target of first contact, and what sessions are judged by. -#}
 {% macro with_settings(words) -%}
-    replace({{ words }}, '{contact_target_days}', '{{ var("contact_target_days") }}')
+    {%- set places = [
+        'contact_target_days', 'infusion_target_minutes', 'infusion_tolerance_minutes', 'recovery_target_minutes',
+        'hypertension_systolic_mmhg', 'hypertension_diastolic_mmhg',
+        'hypertension_rise_systolic_mmhg', 'hypertension_rise_diastolic_mmhg',
+    ] -%}
+    {%- for place in places %}replace({% endfor -%}
+    {{ words }}
+    {%- for place in places %}, '{{ '{' ~ place ~ '}' }}', '{{ var(place) }}'){% endfor -%}
 {%- endmacro %}
 
 

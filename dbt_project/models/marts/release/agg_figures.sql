@@ -1,6 +1,6 @@
 {%- set sections = [
     'referral', 'flows', 'owners', 'treatment', 'outcome', 'scoring', 'recovery', 'durability', 'completeness', 'comparison',
-    'safety', 'event_rates', 'event_times', 'suicidality', 'quality',
+    'safety', 'event_rates', 'event_times', 'session_safety', 'suicidality', 'quality',
 ] -%}
 
 with figures as (
