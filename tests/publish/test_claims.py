@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from pathlib import Path
 
 import duckdb
 import pytest
+from scipy import stats
 
 from clinic_outcomes.publish.claim_rules import (
     AtLeast,
@@ -19,7 +21,6 @@ from clinic_outcomes.publish.claim_rules import (
     Within,
     combine,
     judge,
-    upper_bound_percent,
 )
 from clinic_outcomes.publish.claims import assess, load_claims
 from clinic_outcomes.publish.uncertainty import Range
@@ -73,22 +74,19 @@ def test_a_withheld_figure_cannot_be_assessed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("count", "people", "verdict"),
-    # With 300 people 1 - 0.05^(1/300) is 0.99 %, with 290 it is 1.03 %.
-    [(0, 300, SUPPORTED), (0, 290, UNKNOWN), (0, None, UNKNOWN), (15, 5000, NOT_SUPPORTED), (None, 5000, UNKNOWN)],
+    ("seen", "bound", "verdict"),
+    [
+        (False, "0.99", SUPPORTED),
+        (False, "1.03", UNKNOWN),
+        (False, None, UNKNOWN),
+        (True, None, NOT_SUPPORTED),
+        (None, None, UNKNOWN),
+    ],
 )
-def test_no_event_supports_only_where_many_were_treated(
-    count: int | None, people: int | None, verdict: Verdict
-) -> None:
+def test_no_event_supports_only_where_many_were_treated(seen: bool | None, bound: str | None, verdict: Verdict) -> None:
     rule = NoEvents(kind="none", upper_bound_percent=Decimal(1))
-    evidence = Evidence(count=None if count is None else Decimal(count), people=people)
+    evidence = Evidence(seen=seen, bound_percent=None if bound is None else Decimal(bound))
     assert judge(rule, evidence, HALF) is verdict
-
-
-def test_the_upper_bound_is_that_of_a_published_audit() -> None:
-    # Japan audit: no event in 1,985 sessions of 296 people, one-sided 95 % upper bounds 0.15 % and 1.01 %.
-    assert abs(upper_bound_percent(1985) - Decimal("0.15")) < Decimal("0.005")
-    assert abs(upper_bound_percent(296) - Decimal("1.01")) < Decimal("0.005")
 
 
 def test_one_failed_test_decides_and_all_must_hold() -> None:
@@ -115,18 +113,20 @@ def test_every_figure_that_a_claim_names_is_told_of_a_built_network(outcome_netw
     assert not named - told
 
 
-def _safety(home: Path, with_event: int, serious: int, treated: int = 1000) -> Path:
+def _safety(home: Path, with_event: int, serious: int, treated: int = 1000, sessions_with_event: int = 3000) -> Path:
     measures = [
         plain_measure("any_event_share", "safety", "rate", "percent"),
-        plain_measure("serious_adverse_events", "safety", "count", "events", "event"),
-        plain_measure("patients_treated", "treatment", "count", "patients"),
+        plain_measure("sessions_with_event_share", "safety", "rate", "percent", "session"),
+        plain_measure("serious_event_share", "safety", "rate", "percent"),
+        plain_measure("sessions_given", "treatment", "count", "sessions", "session"),
     ]
     figures = f"""
-measure                | clinic_id | dimension | category    | numerator    | denominator | patients     | clinics
-any_event_share        | network   | protocol  | iv_ketamine | {with_event} | {treated}   | {treated}    | 3
-serious_adverse_events | network   | protocol  | iv_ketamine | {serious}    | -           | {serious}    | 3
-patients_treated       | network   | protocol  | iv_ketamine | {treated}    | -           | {treated}    | 3
-"""
+measure                   | clinic_id | dimension | category    | numerator             | denominator | patients  | clinics
+any_event_share           | network   | protocol  | iv_ketamine | {with_event}          | {treated}   | {treated} | 3
+sessions_with_event_share | network   | protocol  | iv_ketamine | {sessions_with_event} | 5000        | {treated} | 3
+serious_event_share       | network   | protocol  | iv_ketamine | {serious}             | {treated}   | {treated} | 3
+sessions_given            | network   | protocol  | iv_ketamine | 5000                  | -           | {treated} | 3
+"""  # noqa: E501
     return make_release(home, measures, figures)
 
 
@@ -137,12 +137,22 @@ def _verdict(home: Path, number: int, recipient: str = "network") -> Verdict:
 
 
 @pytest.mark.parametrize(
-    ("with_event", "verdict"),
-    # Of 1,000: 900 are far above 5 %; 20 have an upper end of about 3.1 %; 50 are on the line; 5 are withheld.
-    [(900, NOT_SUPPORTED), (20, SUPPORTED), (50, UNKNOWN), (5, UNKNOWN)],
+    ("with_event", "sessions_with_event", "verdict"),
+    [
+        (900, 3000, NOT_SUPPORTED),
+        # 2 % of 1,000 people and of 5,000 sessions have upper ends of about 3.6 % and 2.9 %.
+        (20, 100, SUPPORTED),
+        # On the line; withheld.
+        (50, 100, UNKNOWN),
+        (5, 100, UNKNOWN),
+        # All but five people had one: their share is withheld, that of sessions tells.
+        (995, 3000, NOT_SUPPORTED),
+    ],
 )
-def test_without_side_effects_can_come_out_false(tmp_path: Path, with_event: int, verdict: Verdict) -> None:
-    release = _safety(tmp_path, with_event, 0)
+def test_without_side_effects_can_come_out_false(
+    tmp_path: Path, with_event: int, sessions_with_event: int, verdict: Verdict
+) -> None:
+    release = _safety(tmp_path, with_event, 0, sessions_with_event=sessions_with_event)
     assert _verdict(tmp_path, 11) is verdict
     page = Grid(release / "network" / "claims.html")
     row = next(row for row in page.tables["claims-table"] if row[0].startswith("11. "))
@@ -150,13 +160,75 @@ def test_without_side_effects_can_come_out_false(tmp_path: Path, with_event: int
     assert row[3] == verdict.value
 
 
-@pytest.mark.parametrize(("serious", "verdict"), [(0, SUPPORTED), (5, UNKNOWN), (20, NOT_SUPPORTED)])
-def test_no_serious_event_comes_with_its_bound(tmp_path: Path, serious: int, verdict: Verdict) -> None:
-    release = _safety(tmp_path, 900, serious)
+@pytest.mark.parametrize(
+    ("serious", "treated", "verdict", "bound"),
+    [
+        # Shown as 1,000 to the nearest 5, at least 998 were treated; of 245 at least 243, too few to rule out 1 in 100.
+        (0, 1000, SUPPORTED, 998),
+        (0, 245, UNKNOWN, 243),
+        (5, 1000, UNKNOWN, None),
+        (20, 1000, NOT_SUPPORTED, None),
+    ],
+)
+def test_no_serious_event_comes_with_its_bound(
+    tmp_path: Path, serious: int, treated: int, verdict: Verdict, bound: int | None
+) -> None:
+    release = _safety(tmp_path, 200, serious, treated)
     assert _verdict(tmp_path, 8) is verdict
     words = Grid(release / "network" / "claims.html").words
-    # Shown as 1,000 to the nearest 5, at least 998 were treated: 1 - 0.05^(1/998) = 0.2997 %.
-    assert ("at most 0.300% of patients" in words) is (serious == 0)
+    found = re.search(r"none seen; at most ([0-9.]+)% with 95% confidence", words)
+    assert (found is not None) is (bound is not None)
+    if found and bound:
+        exact = 100 * stats.beta.ppf(0.95, 1, bound)
+        assert exact <= float(found[1]) < exact * 1.01
+
+
+@pytest.mark.parametrize(
+    ("within", "unknown", "verdict"),
+    [
+        (950, 20, SUPPORTED),
+        (800, 20, NOT_SUPPORTED),
+        # Two in ten have no recorded end: nine in ten may have passed in time.
+        (800, 200, UNKNOWN),
+        # How many have none is withheld.
+        (800, 5, UNKNOWN),
+    ],
+)
+def test_effects_without_a_recorded_end_contradict_nothing(
+    tmp_path: Path, within: int, unknown: int, verdict: Verdict
+) -> None:
+    measures = [
+        plain_measure("resolved_within_2_hours_share", "safety", "rate", "percent", "event"),
+        plain_measure("end_not_recorded_share", "safety", "rate", "percent", "event"),
+        plain_measure("adverse_events", "safety", "count", "events", "event"),
+    ]
+    lines = ["measure | clinic_id | dimension | category | numerator | denominator | patients | clinics"]
+    for term in ("dissociation", "perceptual_disturbance", "nausea"):
+        lines.append(f"resolved_within_2_hours_share | network | term | {term} | {within} | 1000 | 400 | 3")
+        lines.append(f"end_not_recorded_share | network | term | {term} | {unknown} | 1000 | 400 | 3")
+        lines.append(f"adverse_events | network | term | {term} | 1000 | - | 400 | 3")
+    make_release(tmp_path, measures, "\n".join(lines))
+    assert _verdict(tmp_path, 10) is verdict
+
+
+@pytest.mark.parametrize(
+    ("escalated", "in_time", "verdict"),
+    [(950, 930, SUPPORTED), (950, 500, NOT_SUPPORTED), (900, 930, UNKNOWN)],
+)
+def test_thoughts_of_suicide_are_acted_on_or_not(
+    tmp_path: Path, escalated: int, in_time: int, verdict: Verdict
+) -> None:
+    measures = [
+        plain_measure("escalated_share", "suicidality", "rate", "percent", "event"),
+        plain_measure("action_within_60_minutes_share", "suicidality", "rate", "percent", "event"),
+    ]
+    figures = f"""
+measure                        | clinic_id | dimension | category | numerator   | denominator | patients | clinics
+escalated_share                | network   | ''        | ''       | {escalated} | 1000        | 400      | 3
+action_within_60_minutes_share | network   | ''        | ''       | {in_time}   | 1000        | 400      | 3
+"""
+    make_release(tmp_path, measures, figures)
+    assert _verdict(tmp_path, 27) is verdict
 
 
 def test_a_figure_of_under_half_of_the_people_is_no_evidence(tmp_path: Path) -> None:
@@ -179,6 +251,13 @@ any_event_share | alder     | protocol  | iv_ketamine | 20        | 1000        
 any_event_share | birch     | protocol  | iv_ketamine | 900       | 1000        | 1000     | 1
 any_event_share | network   | protocol  | iv_ketamine | 1800      | 3000        | 3000     | 3
 """
+    sessions = figures.strip().splitlines()[1:]
+    measures.append(plain_measure("sessions_with_event_share", "safety", "rate", "percent", "session"))
+    measures.append(plain_measure("sessions_given", "treatment", "count", "sessions", "session"))
+    for scope, clinics in (("alder", 1), ("birch", 1), ("network", 3)):
+        figures += f"sessions_given | {scope} | protocol | iv_ketamine | 1000 | - | 1000 | {clinics}\n"
+    figures += "\n".join(line.replace("any_event_share", "sessions_with_event_share") for line in sessions)
+
     release = make_release(tmp_path, measures, figures)
     row = next(
         row for row in Grid(release / "alder" / "claims.html").tables["claims-table"] if row[0].startswith("11. ")

@@ -172,7 +172,7 @@ ratio   | alder     | seen_none   | 0         | 60          | 0.000000  | 60    
 ratio   | alder     | unseen_12   | 48        | 60          | 2.400000  | 60       | 1       | hidden | -     | -
 """
 # `numerator` is the people with an event, `denominator` those treated; the events and sessions of a rate are in `value`
-# alone. Medians have no numerator.
+# alone. Medians have no numerator. That all but twelve had an event is told by no rate.
 EVENT_RATES = """
 measure  | clinic_id | category    | numerator | denominator | value      | patients | clinics | numerator_patients | shown  | of
 per_100  | alder     | none_of_24  | 0         | 24          | 0.000000   | 24       | 1       | 0                  | hidden | -
@@ -180,7 +180,8 @@ per_100  | alder     | none_of_25  | 0         | 25          | 0.000000   | 25  
 per_100  | alder     | of_12       | 12        | 400         | 4.000000   | 400      | 1       | 12                 | hidden | -
 per_100  | alder     | of_13       | 13        | 400         | 4.250000   | 400      | 1       | 13                 | 4.3    | 400
 per_100  | alder     | below_half  | 13        | 400         | 4.249999   | 400      | 1       | 13                 | 4.2    | 400
-per_100  | alder     | all_but_12  | 388       | 400         | 140.000000 | 400      | 1       | 388                | hidden | -
+per_100  | alder     | all_but_12  | 388       | 400         | 140.000000 | 400      | 1       | 388                | 140    | 400
+first    | alder     | all_but_12  | 388       | 400         | 140.000000 | 400      | 1       | 388                | 140    | 400
 per_100  | alder     | everyone    | 400       | 400         | 140.000000 | 400      | 1       | 400                | 140    | 400
 per_100  | alder     | rounds_to_0 | 13        | 9000        | 0.040000   | 9000     | 1       | 13                 | 0      | 9000
 per_100  | network   | none        | 0         | 400         | 0.000000   | 400      | 3       | 0                  | 0      | 400

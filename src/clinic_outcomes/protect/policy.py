@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Self
@@ -59,6 +60,12 @@ class MeanStep(Step):
     sum_is_a_count: bool = False
 
 
+class ModelStep(Step):
+    """The rounding step of a model's value; ``tells_remainder`` where it tells how many are not in its numerator."""
+
+    tells_remainder: bool = True
+
+
 class Means(_Part):
     """Means of at least ``smallest_denominator``, with a rounding step a unit."""
 
@@ -81,7 +88,7 @@ class ModelValues(_Part):
     """Values of a model (an SD, observed over expected) of at least ``smallest_denominator`` people, a step a unit."""
 
     smallest_denominator: int = Field(gt=1)
-    steps: tuple[Step, ...]
+    steps: tuple[ModelStep, ...]
 
 
 class Network(_Part):
@@ -113,7 +120,7 @@ class Policy(_Part):
         }
         if figure_type in whole:
             return Decimal(whole[figure_type])
-        steps: dict[str, tuple[Step, ...]] = {"mean": self.means.steps, "model_value": self.model_values.steps}
+        steps: dict[str, Sequence[Step]] = {"mean": self.means.steps, "model_value": self.model_values.steps}
         return {step.unit: step.step for step in steps[figure_type]}[unit]
 
 

@@ -138,13 +138,14 @@ def _load_policy_tables(connection: duckdb.DuckDBPyConnection, policy: Policy) -
         },
     )
     connection.execute(
-        "CREATE TEMP TABLE unit_step (figure_type VARCHAR, unit VARCHAR, step DECIMAL(9, 4), sum_is_a_count BOOLEAN)"
+        "CREATE TEMP TABLE unit_step ("
+        "figure_type VARCHAR, unit VARCHAR, step DECIMAL(9, 4), sum_is_a_count BOOLEAN, tells_remainder BOOLEAN)"
     )
     connection.executemany(
-        "INSERT INTO unit_step VALUES (?, ?, ?, ?)",
+        "INSERT INTO unit_step VALUES (?, ?, ?, ?, ?)",
         [
-            *(("mean", step.unit, step.step, step.sum_is_a_count) for step in policy.means.steps),
-            *(("model_value", step.unit, step.step, False) for step in policy.model_values.steps),
+            *(("mean", step.unit, step.step, step.sum_is_a_count, None) for step in policy.means.steps),
+            *(("model_value", step.unit, step.step, None, step.tells_remainder) for step in policy.model_values.steps),
         ],
     )
 

@@ -73,7 +73,10 @@ rules AS (
             WHEN placed.figure_type = 'model_value'
                 THEN
                     placed.denominator >= policy.smallest_model_denominator
-                    AND (placed.numerator IS NULL OR (enough_counted AND enough_left))
+                    AND (
+                        placed.numerator IS NULL
+                        OR (enough_counted AND (enough_left OR NOT unit_step.tells_remainder))
+                    )
         END AS enough_of_its_type
     FROM placed
     CROSS JOIN policy

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import ROUND_CEILING, Decimal
+from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Literal
 
@@ -67,14 +67,15 @@ Rule = Annotated[AtLeast | AtMost | Within | NoEvents | HigherThan, Field(discri
 class Evidence:
     """What a rule looks at; what is withheld or was never delivered is None.
 
-    ``interval`` is that of the figure, of the difference for ``HigherThan``, in the figure's unit. ``count`` and
-    ``people`` are for ``NoEvents``: events, and the fewest people that may have been treated. ``coverage`` is the
-    percent of those treated that are behind the figure; ``needs_coverage`` is False where all of them are.
+    ``interval`` is that of the figure, of the difference for ``HigherThan``, in the figure's unit. ``seen`` and
+    ``bound_percent`` are for ``NoEvents``: whether there is an event, and the upper bound of the share of people where
+    there is none. ``coverage`` is the percent of those treated that are behind the figure; ``needs_coverage`` is False
+    where all of them are.
     """
 
     interval: Range | None = None
-    count: Decimal | None = None
-    people: int | None = None
+    seen: bool | None = None
+    bound_percent: Decimal | None = None
     coverage: Decimal | None = None
     needs_coverage: bool = False
 
@@ -107,17 +108,6 @@ def combine(verdicts: list[Verdict]) -> Verdict:
     return Verdict.SUPPORTED
 
 
-def upper_bound_percent(people: int) -> Decimal:
-    """The exact one-sided 95 % upper bound of a share when none of ``people`` had the event: 1 - 0.05^(1/n).
-
-    In percent, rounded up to three decimals. ``ValueError`` without people.
-    """
-    if people < 1:
-        raise ValueError("a bound needs people")
-    exact = 100 * (1 - 0.05 ** (1 / people))
-    return Decimal(str(exact)).quantize(Decimal("0.001"), rounding=ROUND_CEILING)
-
-
 def rule_text(rule: Rule, unit: str) -> str:
     """The rule in words; ``unit`` follows its numbers."""
     if isinstance(rule, AtLeast):
@@ -138,10 +128,9 @@ def _of(*, holds: bool, fails: bool) -> Verdict:
 
 
 def _judge_events(rule: NoEvents, evidence: Evidence) -> Verdict:
-    if evidence.count is None:
+    if evidence.seen is None:
         return Verdict.CANNOT_BE_ASSESSED
-    if evidence.count > 0:
+    if evidence.seen:
         return Verdict.NOT_SUPPORTED
-    if not evidence.people:
-        return Verdict.CANNOT_BE_ASSESSED
-    return _of(holds=upper_bound_percent(evidence.people) <= rule.upper_bound_percent, fails=False)
+    bound = evidence.bound_percent
+    return _of(holds=bound is not None and bound <= rule.upper_bound_percent, fails=False)

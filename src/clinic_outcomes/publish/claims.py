@@ -19,7 +19,6 @@ from clinic_outcomes.publish.claim_rules import (
     combine,
     judge,
     rule_text,
-    upper_bound_percent,
 )
 from clinic_outcomes.publish.outline import ROOM, FigureName
 from clinic_outcomes.publish.page import render
@@ -28,7 +27,6 @@ from clinic_outcomes.publish.released import NETWORK, Figure
 from clinic_outcomes.publish.uncertainty import Range
 from clinic_outcomes.publish.view import Release, View
 from clinic_outcomes.publish.wording import Cell, decimal_text, plain, range_text
-from clinic_outcomes.statistics.rounded import possible_counts
 
 
 class _Part(BaseModel):
@@ -45,15 +43,15 @@ class Document(_Part):
 class Check(_Part):
     """A figure and the rule it is judged by.
 
-    ``than`` is what it is compared with, ``of`` the count that its denominator is a part of, ``among`` the counts that
-    a count of events is taken from, people first.
+    ``than`` is what it is compared with, ``of`` the count that its denominator is a part of, ``unknown`` a share of
+    that count that is not in the numerator only because it was not written down.
     """
 
     figure: FigureName
     rule: Rule
     than: FigureName | None = None
     of: FigureName | None = None
-    among: tuple[FigureName, ...] = ()
+    unknown: FigureName | None = None
 
 
 class Claim(_Part):
@@ -77,7 +75,7 @@ class Claim(_Part):
 
     def figures(self) -> list[FigureName]:
         """Every figure that the claim names."""
-        tests = [name for test in self.tests for name in (test.figure, test.than, test.of, *test.among) if name]
+        tests = [name for test in self.tests for name in (test.figure, test.than, test.of, test.unknown) if name]
         return [*tests, *self.beside]
 
 
@@ -165,7 +163,8 @@ def _evidence(view: View, test: Check, scope: str) -> tuple[Evidence, Cell, str]
     if figure is None or figure.value is None:
         return Evidence(needs_coverage=False), cell, ""
     if isinstance(test.rule, NoEvents):
-        return _events(view, test, scope, figure, cell)
+        uncertainty = view.release.uncertainty
+        return Evidence(seen=uncertainty.seen(figure), bound_percent=uncertainty.upper_bound(figure)), cell, ""
     interval = view.release.uncertainty.interval(figure) or view.release.uncertainty.rounding(figure)
     figures = [figure]
     if isinstance(test.rule, HigherThan):
@@ -175,8 +174,9 @@ def _evidence(view: View, test: Check, scope: str) -> tuple[Evidence, Cell, str]
         interval = view.release.uncertainty.share_difference(figure, other)
         figures.append(other)
         cell = _difference(cell, figure, other, interval)
-    elif interval and not cell.interval:
+    elif interval and not cell.interval and not cell.none_seen:
         cell = replace(cell, interval=range_text(interval))
+    interval = _with_unknown(view, test, scope, figure, interval)
     needs, coverage, text = _coverage(view, test, scope, figures)
     return Evidence(interval=interval, coverage=coverage, needs_coverage=needs), cell, text
 
@@ -188,20 +188,16 @@ def _difference(cell: Cell, figure: Figure, other: Figure, interval: Range | Non
     return Cell("shown", text, interval=range_text(interval))
 
 
-def _events(view: View, test: Check, scope: str, figure: Figure, cell: Cell) -> tuple[Evidence, Cell, str]:
-    """Nought events with the exact upper bound of each count they are among, people first."""
-    base = view.released.policy.counts.rounding_base
-    bounds, people = [], None
-    for number, name in enumerate(test.among):
-        count = _figure(view, name, scope)
-        measure = view.released.measure(name.measure)
-        if count is None or count.value is None or measure is None:
-            continue
-        fewest = possible_counts(int(count.value), base)[0]
-        people = fewest if number == 0 else people
-        if fewest and figure.value == 0:
-            bounds.append(f"at most {upper_bound_percent(fewest)}% of {measure.unit}")
-    return Evidence(count=figure.value, people=people), replace(cell, interval="; ".join(bounds)), ""
+def _with_unknown(view: View, test: Check, scope: str, figure: Figure, interval: Range | None) -> Range | None:
+    """The interval as if all that is unknown counted, at its upper end: what nobody wrote down contradicts nothing."""
+    if test.unknown is None or interval is None:
+        return interval
+    unknown, whole = _figure(view, test.unknown, scope), _figure(view, test.of, scope)
+    ends = view.release.uncertainty.interval(unknown) if unknown else None
+    if ends is None or whole is None or not whole.value or not figure.denominator:
+        return Range(interval.lower, Decimal(100))
+    more = ends.upper * max(Decimal(1), whole.value / figure.denominator)
+    return Range(interval.lower, min(Decimal(100), interval.upper + more))
 
 
 def _coverage(view: View, test: Check, scope: str, figures: Sequence[Figure]) -> tuple[bool, Decimal | None, str]:

@@ -137,10 +137,17 @@ def _by(view: View, outlined: OutlinedSection, measures: Sequence[Measure], name
     wanted = [measure for name in named.measures for measure in measures if measure.measure == name]
     having = view.having(wanted, named.dimension)
     scopes = view.scopes_told(named.dimension)
+    if outlined.breakdowns and view.recipient in scopes and not _has_own(view, having, named.dimension):
+        return []
     return [
         _breakdown(view, outlined, part, named, having, number)
         for number, part in enumerate(_parts(having, MEASURES_A_TABLE[len(scopes)]))
     ]
+
+
+def _has_own(view: View, measures: Sequence[Measure], dimension: str) -> bool:
+    """Whether the recipient has a figure of its own: the network's arms say nothing to a clinic without a trial."""
+    return any((measure.measure, view.recipient, dimension) in view.release.categories for measure in measures)
 
 
 def _breakdown(
@@ -170,9 +177,9 @@ def _breakdown(
         return Note(f"{caption}: every figure withheld or absent.")
     name = "-".join(part for part in (outlined.section, named.dimension, named.heading) if part)
     few = _few_note(view, rows)
-    taken = ""
-    if named.heading or outlined.breakdowns:
-        rows, taken = _said_once(view, rows, scopes)
+    said: list[str] = []
+    if outlined.breakdowns:
+        rows, said = _said_once(rows, scopes)
     return Table(
         identifier=f"{name}{f'-{number + 1}' if number else ''}".replace("_", "-").replace(" ", "-").lower(),
         caption=caption,
@@ -180,7 +187,7 @@ def _breakdown(
         columns=view.scope_headings() if len(scopes) > 1 else headings,
         groups=headings if len(scopes) > 1 else (),
         rows=tuple(rows),
-        notes=tuple(note for note in (example, taken, withheld_note(withheld), few) if note),
+        notes=tuple(note for note in (example, *said, withheld_note(withheld), few) if note),
     )
 
 
@@ -210,18 +217,30 @@ def _category_rows(view: View, measures: Sequence[Measure], having: Sequence[Mea
     return [*rows, *(part for left in parts.values() for part in left)]
 
 
-def _said_once(view: View, rows: Sequence[Row], scopes: Sequence[str]) -> tuple[list[Row], str]:
-    """Rows without the numbers that figures are taken from, where these are the same in all, and a note of them."""
-    numbers: list[str] = []
+def _said_once(rows: Sequence[Row], scopes: Sequence[str]) -> tuple[list[Row], list[str]]:
+    """Rows without the numbers taken from and the bounds that are the same in all of a scope, and notes of them."""
+    bare, notes = list(rows), []
+    numbers = _same(rows, scopes, "of")
+    if numbers:
+        bare = [replace(row, cells=tuple(replace(cell, of="") for cell in row.cells)) for row in bare]
+        notes.append(f"All figures of this table are taken from about the same number: {', '.join(numbers)}.")
+    bounds = _same(rows, scopes, "bound")
+    if bounds:
+        bare = [replace(row, cells=tuple(replace(cell, bound="") for cell in row.cells)) for row in bare]
+        notes.append(f"Where none was seen: at most {', '.join(bounds)} with 95% confidence.")
+    return bare, notes
+
+
+def _same(rows: Sequence[Row], scopes: Sequence[str], field: str) -> list[str]:
+    """What all cells of a scope say in a field, each with its scope; empty where they differ or are not several."""
+    said = []
     for place, scope in enumerate(scopes):
-        found = {cell.of for row in rows for cell in row.cells[place :: len(scopes)] if cell.of}
-        if len(found) > 1:
-            return list(rows), ""
-        numbers += [f"{'network' if scope == NETWORK else 'this clinic'} {of}" for of in found]
-    if not numbers:
-        return list(rows), ""
-    bare = [replace(row, cells=tuple(replace(cell, of="") for cell in row.cells)) for row in rows]
-    return bare, f"All figures of this table are taken from about the same number: {', '.join(numbers)}."
+        texts = [getattr(cell, field) for row in rows for cell in row.cells[place :: len(scopes)]]
+        texts = [text for text in texts if text]
+        if len(set(texts)) > 1 or len(texts) == 1:
+            return []
+        said += [f"{texts[0]} ({'network' if scope == NETWORK else 'this clinic'})"] if texts else []
+    return said
 
 
 def _parts(measures: Sequence[Measure], most: int) -> list[Sequence[Measure]]:

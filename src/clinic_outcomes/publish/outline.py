@@ -165,7 +165,10 @@ class Comparison(_Part):
 
 
 class Exposure(_Part):
-    """The count that a rate of events is taken over, and per how many of it."""
+    """What a rate of events is taken over: the denominator of a share, and per how many of it.
+
+    A share of the same clinics: a count of sessions would have those of clinics that deliver no events, too.
+    """
 
     measure: str
     per: int

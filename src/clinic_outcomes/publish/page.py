@@ -10,18 +10,20 @@ from clinic_outcomes.contract import load_contract
 from clinic_outcomes.publish.parts import Report
 from clinic_outcomes.publish.released import Released
 from clinic_outcomes.publish.view import Release
-from clinic_outcomes.publish.wording import draw, plain
+from clinic_outcomes.publish.wording import bound_text, draw, plain
 
 
 @functools.cache
 def _environment() -> Environment:
-    return Environment(
+    environment = Environment(
         loader=PackageLoader("clinic_outcomes.publish"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["bound_text"] = bound_text
+    return environment
 
 
 def render(template: str, report: Report, release: Release, **parts: object) -> str:

@@ -78,39 +78,46 @@ class Uncertainty:
         group = self.group(figure)
         return self._mean_interval(group) if group else None
 
-    def none_seen(self, figure: Figure) -> bool:
-        """Whether a share or rate of 0 is surely one of nothing: it may also be of so many that a few round to 0."""
+    def seen(self, figure: Figure) -> bool | None:
+        """Whether anything is in a share or rate of events; None where nobody can tell, also of one shown as 0."""
         measure = self.released.by_name[figure.measure]
-        if figure.value != 0 or figure.upper is not None or not figure.denominator:
-            return False
+        if figure.value is None or figure.upper is not None or not figure.denominator:
+            return None
+        if figure.value != 0:
+            return True
         name = measure.count_measure or self.outline.counted_by.get(measure.measure, "")
         counted = self.released.figure(name, figure.clinic_id, figure.dimension, figure.category)
         if counted is not None and counted.value is not None:
-            return counted.value == 0
-        if measure.figure_type != "rate":
-            return False
-        # A numerator that is not nought is never shown below this, and would be rounded up to a percentage of its own.
+            return counted.value != 0
+        # A numerator that is not nought is at least `smallest_shown`, which of so few is no share that rounds to 0.
         counts = self.released.policy.counts
         most = possible_counts(figure.denominator, counts.rounding_base)[-1]
-        return 100 * counts.smallest_shown >= self.step(figure) / 2 * most
+        is_sure = measure.figure_type == "rate" and 100 * counts.smallest_shown >= self.step(figure) / 2 * most
+        return False if is_sure else None
 
-    def upper_bound(self, figure: Figure) -> Decimal | None:
-        """The one-sided 95 % upper bound of a share or rate of safety of which nothing was seen, in its unit.
-
-        Rounded up to ``BOUND_DIGITS`` digits. None where something was, and for a rate whose exposure is not shown.
-        """
+    def none_seen(self, figure: Figure) -> bool:
+        """Whether it is a share or rate of safety of which surely nothing was seen; completeness is no such thing."""
         measure = self.released.by_name[figure.measure]
         is_of_safety = measure.section in self._of_safety and measure.measure not in self._completeness
-        if not is_of_safety or not figure.denominator or not self.none_seen(figure):
+        is_of_events = measure.figure_type == "rate" or bool(measure.count_measure)
+        return is_of_safety and is_of_events and self.seen(figure) is False
+
+    def upper_bound(self, figure: Figure) -> Decimal | None:
+        """The one-sided 95 % upper bound where none was seen, in the figure's unit, rounded up to ``BOUND_DIGITS``.
+
+        None where something was, and for a rate whose exposure is not shown.
+        """
+        if not self.none_seen(figure) or not figure.denominator:
             return None
+        measure = self.released.by_name[figure.measure]
         base = self.released.policy.counts.rounding_base
         if measure.figure_type == "rate":
             return upwards(100 * rounded_upper_bound_of_none(figure.denominator, base))
         over = self.outline.exposures.get(measure.unit)
-        exposure = over and self.released.figure(over.measure, figure.clinic_id, figure.dimension, figure.category)
-        if not over or not exposure or not exposure.value:
+        share = over and self.released.figure(over.measure, figure.clinic_id, figure.dimension, figure.category)
+        if not over or not share or not share.denominator:
             return None
-        return upwards(over.per * upper_rate_of_none(possible_counts(int(exposure.value), base)[0]))
+        return upwards(over.per * upper_rate_of_none(possible_counts(share.denominator, base)[0]))
 
     def rounding(self, figure: Figure) -> Range | None:
         """What the exact figure may be by rounding alone; None where it is withheld or given in a band."""
@@ -172,7 +179,7 @@ class Uncertainty:
 
     def _exact_share_interval(self, figure: Figure, percent: Decimal, denominator: int) -> Range:
         """Clopper and Pearson's interval, widened for rounding; of a numerator that is surely nought, for it alone."""
-        none = self.none_seen(figure)
+        none = self.seen(figure) is False
         if (percent, denominator, none) not in self._exact:
             policy = self.released.policy
             step, base = policy.rates.rounding_percent, policy.counts.rounding_base
@@ -191,7 +198,8 @@ class Uncertainty:
             return None
         step = self.step(figure)
         ends = rounded_rate_interval(rate, step, int(events.value), self.released.policy.counts.rounding_base)
-        return outwards(ends, step / 10)
+        # Three digits are enough, and what is rare needs finer ends than the rate.
+        return outwards(ends, step if rate >= 100 * step else step / 10)
 
     def _share_interval(self, percent: Decimal, denominator: int) -> Range:
         if (percent, denominator) not in self._wilson:

@@ -18,7 +18,6 @@ from clinic_outcomes.publish.wording import (
     NOT_ESTIMABLE,
     NOT_RECORDED,
     Cell,
-    bound_text,
     category_label,
     draw,
     plain,
@@ -70,31 +69,36 @@ class Release:
 
     def _draw(self, measure: Measure, clinic_id: str, dimension: str, category: str) -> Cell:
         figure = self.released.figure(measure.measure, clinic_id, dimension, category)
-        if figure is None or (figure.value is None and self._nothing_recorded(figure)):
-            return draw(measure, None, self.released.policy, absent=self._why_absent(measure, clinic_id))
-        bound = self.uncertainty.upper_bound(figure)
+        if figure is None:
+            return draw(measure, None, self.released.policy, absent=self._why_absent(measure, clinic_id, dimension))
+        if figure.value is None and self._nothing_recorded(figure):
+            return draw(measure, None, self.released.policy, absent=NOT_RECORDED)
         return draw(
             measure,
             figure,
             self.released.policy,
             interval=self.uncertainty.interval(figure),
-            bound=bound_text(bound, "%" if measure.figure_type == "rate" else "") if bound is not None else "",
+            none_seen=self.uncertainty.none_seen(figure),
+            bound=self.uncertainty.upper_bound(figure),
             few=self.few(figure),
         )
 
     def _nothing_recorded(self, figure: Figure) -> bool:
         """Whether a withheld figure is one of nobody, which the share of those it knows tells anyway."""
         known = self.completeness(figure)
-        return known is not None and self.uncertainty.none_seen(known)
+        return known is not None and self.uncertainty.seen(known) is False
 
-    def _why_absent(self, measure: Measure, clinic_id: str) -> str:
-        """Why there is no figure: its table is not delivered, what it is over was not recorded, or nothing was."""
+    def _why_absent(self, measure: Measure, clinic_id: str, dimension: str) -> str:
+        """Why there is no figure: its table is not delivered, a rate has nothing to be taken over, or nothing is known.
+
+        A figure of safety that is not even there of everything was not recorded; of a group there may be nothing.
+        """
         table = self.tables_of_measures.get(measure.measure, self.tables.get(measure.section))
         if table is not None and not self.released.coverage.get((clinic_id, table), True):
             return NOT_DELIVERED
         if measure.count_measure:
             return NOT_ESTIMABLE
-        return NOT_RECORDED if measure.section in self.of_safety else NO_FIGURE
+        return NOT_RECORDED if measure.section in self.of_safety and not dimension else NO_FIGURE
 
     def completeness(self, figure: Figure) -> Figure | None:
         """The share that says of how many of those treated ``figure`` knows; None where it has none."""

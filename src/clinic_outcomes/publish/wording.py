@@ -31,9 +31,10 @@ VERIFICATION = {
 class Cell:
     """One figure as drawn. ``kind`` is ``shown``, ``withheld``, ``absent`` or ``blank``; ``of`` is its denominator.
 
-    ``interval`` is its 95 % interval, ``bound`` what is known in its place where nothing was seen. ``few`` says that
-    under half of those treated are behind it, or that how many is withheld. ``bar`` is a length in percent. ``beside``
-    is the network's figure on a clinic's page, ``to`` the other end of what runs from this figure to that one.
+    ``interval`` is its 95 % interval. Where ``none_seen``, nothing was, and ``bound`` is the upper bound of what may
+    yet happen, if there is one. ``few`` says that under half of those treated are behind it, or that how many is
+    withheld. ``bar`` is a length in percent. ``beside`` is the network's figure on a clinic's page, ``to`` the other
+    end of what runs from this figure to that one.
     """
 
     kind: str
@@ -42,6 +43,7 @@ class Cell:
     unit: str = ""
     of: str = ""
     interval: str = ""
+    none_seen: bool = False
     bound: str = ""
     few: str = ""
     bar: int | None = None
@@ -60,10 +62,11 @@ def draw(
     *,
     absent: str = NO_FIGURE,
     interval: Range | None = None,
-    bound: str = "",
+    none_seen: bool = False,
+    bound: Decimal | None = None,
     few: str = "",
 ) -> Cell:
-    """A figure as a cell; ``absent`` says why there is none. A ``bound`` stands in the place of the interval."""
+    """A figure as a cell; ``absent`` says why there is none. Where ``none_seen``, a bound stands for the interval."""
     if figure is None:
         return Cell("absent", absent)
     if figure.value is None:
@@ -74,9 +77,11 @@ def draw(
         number(measure, figure.value, figure.upper, policy),
         figure.figure_id,
         unit="" if is_percent else measure.unit,
-        of="" if figure.denominator is None else f"{figure.denominator:,}",
-        interval=range_text(interval, "%" if is_percent else "") if interval and not bound else "",
-        bound=bound,
+        # A rate of events is taken over sessions or time; the people behind it are not what it is of.
+        of="" if figure.denominator is None or measure.count_measure else f"{figure.denominator:,}",
+        interval=range_text(interval, "%" if is_percent else "") if interval and not none_seen else "",
+        none_seen=none_seen,
+        bound="" if bound is None else f"{bound:f}{'%' if is_percent else ''}",
         few=few,
         is_band=figure.upper is not None,
     )
@@ -107,9 +112,11 @@ def range_text(interval: Range, unit: str = "") -> str:
     return f"{lower}{unit} to {upper}{unit}"
 
 
-def bound_text(bound: Decimal, unit: str = "") -> str:
-    """The upper bound of what was not seen, in words; rounded up, so that it is never narrower than computed."""
-    return f"none seen; at most {bound:f}{unit} with 95% confidence"
+def bound_text(cell: Cell) -> str:
+    """That nothing was seen, and the upper bound of it, in words; rounded up, it is never narrower than computed."""
+    if not cell.none_seen:
+        return ""
+    return f"none seen; at most {cell.bound} with 95% confidence" if cell.bound else "none seen"
 
 
 def threshold_text(threshold: Threshold) -> str:
@@ -159,5 +166,5 @@ def reading(candidates: Iterable[tuple[str, str, Cell]]) -> str:
     about = "" if cell.is_band else "about "
     unit = f" {cell.unit}" if cell.unit else ""
     of = f", {'as an average over' if cell.unit else 'out of'} about {cell.of}" if cell.of else ""
-    interval = f"; 95% interval {cell.interval}" if cell.interval else f"; {cell.bound}" if cell.bound else ""
+    interval = f"; 95% interval {cell.interval}" if cell.interval else f"; {bound_text(cell)}" if cell.none_seen else ""
     return f"For example: {name}: {about}{cell.text}{unit}{of}{interval}."
