@@ -34,6 +34,7 @@ PEOPLE = """
     unminuted   | -   | 10       | 5:3 10:1 20:1      | -                                | 1        | 1     | 1    | -        | no       | no       | -            | -
     after       | -   | 10       | 5:0 10+180:2       | -                                | 0        | 2     | 2    | yes      | yes      | -        | -            | -
     twice       | -   | 10       | 10-30:1 10+60:2    | -                                | 1        | 2     | 2    | -        | yes      | no       | -            | -
+    named       | -   | 10       | 10-30:1 10+60:1    | -                                | 1        | 1     | 1    | -        | no       | no       | -            | -
     gap         | -   | 10       | 5:2 8:. 20:. 25:0  | -                                | 2        | 0     | 0    | -        | no       | yes      | -            | -
     no_baseline | -   | 10       | 20:2               | -                                | -        | 2     | 2    | -        | -        | -        | -            | -
     no_later    | -   | 10       | 5:1                | -                                | 1        | -     | -    | -        | -        | -        | -            | -
@@ -67,6 +68,7 @@ ESCALATIONS = """
     E11           | two        | two_p2        | phq_9_item_9       | 20             | 60             | clinician_review     | closed
     E12           | after      | after_p2      | staff_concern      | 10             | 61             | clinician_review     | closed
     E13           | twice      | -             | phq_9_item_9       | 10             | 30             | clinician_review     | closed
+    E14           | named      | named_p1      | phq_9_item_9       | 10             | 90             | safety_plan          | closed
     """
 SCREENS = """
     screen         | protocol    | escalated | action | minutes | status
@@ -77,6 +79,8 @@ SCREENS = """
     gap_p1         | iv_ketamine | false     | false  | -       | -
     high_c2        | iv_ketamine | true      | true   | 5.00    | open
     high_c3        | iv_ketamine | false     | false  | -       | -
+    named_p1       | iv_ketamine | true      | true   | 90.00   | closed
+    named_p2       | iv_ketamine | false     | false  | -       | -
     no_baseline_p1 | iv_ketamine | false     | false  | -       | -
     no_later_p1    | iv_ketamine | false     | false  | -       | -
     resolved_p1    | iv_ketamine | true      | true   | 20.00   | closed
@@ -97,23 +101,23 @@ SCREENS = """
     worse_p2       | iv_ketamine | true      | true   | 75.00   | open
     worse_p3       | iv_ketamine | false     | false  | -       | -
     """
-# Seventeen treated in alder, one in cedar; cedar delivers neither the C-SSRS nor escalations.
+# Eighteen treated in alder, one in cedar; cedar delivers neither the C-SSRS nor escalations.
 FIGURES = """
     measure                        | clinic_id | dimension  | category    | numerator | denominator | patients
-    ideation_assessed_share        | alder     | ''         | ''          | 11        | 17          | 17
-    ideation_baseline_share        | alder     | ''         | ''          | 7         | 12          | 12
+    ideation_assessed_share        | alder     | ''         | ''          | 12        | 18          | 18
+    ideation_baseline_share        | alder     | ''         | ''          | 8         | 13          | 13
     ideation_emergent_share        | alder     | ''         | ''          | 3         | 5           | 5
-    ideation_worsened_share        | alder     | ''         | ''          | 5         | 11          | 11
-    ideation_resolved_share        | alder     | ''         | ''          | 2         | 6           | 6
-    ideation_assessed_share        | alder     | protocol   | iv_ketamine | 11        | 17          | 17
-    ideation_baseline_share        | alder     | protocol   | iv_ketamine | 8         | 12          | 12
+    ideation_worsened_share        | alder     | ''         | ''          | 5         | 12          | 12
+    ideation_resolved_share        | alder     | ''         | ''          | 2         | 7           | 7
+    ideation_assessed_share        | alder     | protocol   | iv_ketamine | 12        | 18          | 18
+    ideation_baseline_share        | alder     | protocol   | iv_ketamine | 9         | 13          | 13
     ideation_emergent_share        | alder     | protocol   | iv_ketamine | 2         | 4           | 4
-    ideation_worsened_share        | alder     | protocol   | iv_ketamine | 4         | 11          | 11
-    ideation_resolved_share        | alder     | protocol   | iv_ketamine | 2         | 7           | 7
+    ideation_worsened_share        | alder     | protocol   | iv_ketamine | 4         | 12          | 12
+    ideation_resolved_share        | alder     | protocol   | iv_ketamine | 2         | 8           | 8
     ideation_emergent_share        | alder     | protocol   | sgb         | 1         | 1           | 1
     ideation_resolved_share        | alder     | protocol   | sgb         | 0         | 0           | 0
-    ideation_assessed_share        | network   | ''         | ''          | 12        | 18          | 18
-    risk_level_assessed_share      | network   | ''         | ''          | 4         | 17          | 17
+    ideation_assessed_share        | network   | ''         | ''          | 13        | 19          | 19
+    risk_level_assessed_share      | network   | ''         | ''          | 4         | 18          | 18
     risk_level_baseline_share      | alder     | risk_level | none        | 1         | 2           | 2
     risk_level_baseline_share      | alder     | risk_level | low         | 1         | 2           | 2
     risk_level_baseline_share      | alder     | risk_level | moderate    | 0         | 2           | 2
@@ -122,17 +126,17 @@ FIGURES = """
     risk_level_share               | alder     | risk_level | low         | 0         | 4           | 4
     risk_level_share               | alder     | risk_level | moderate    | 2         | 4           | 4
     risk_level_share               | network   | risk_level | high        | 2         | 4           | 4
-    positive_screens               | alder     | ''         | ''          | 26        | -           | 17
-    positive_screens               | alder     | protocol   | iv_ketamine | 24        | -           | 16
+    positive_screens               | alder     | ''         | ''          | 28        | -           | 18
+    positive_screens               | alder     | protocol   | iv_ketamine | 26        | -           | 17
     positive_screens               | alder     | protocol   | sgb         | 1         | -           | 1
-    positive_screens               | network   | ''         | ''          | 27        | -           | 18
-    escalated_share                | alder     | ''         | ''          | 10        | 26          | 17
-    escalated_share                | alder     | protocol   | iv_ketamine | 8         | 24          | 16
-    escalated_share                | network   | ''         | ''          | 10        | 26          | 17
-    action_minutes_mean            | alder     | ''         | ''          | 281       | 7           | 6
+    positive_screens               | network   | ''         | ''          | 29        | -           | 19
+    escalated_share                | alder     | ''         | ''          | 11        | 28          | 18
+    escalated_share                | alder     | protocol   | iv_ketamine | 9         | 26          | 17
+    escalated_share                | network   | ''         | ''          | 11        | 28          | 18
+    action_minutes_mean            | alder     | ''         | ''          | 371       | 8           | 7
     action_minutes_mean            | alder     | protocol   | sgb         | 60        | 1           | 1
-    action_within_60_minutes_share | alder     | ''         | ''          | 5         | 26          | 17
-    action_within_60_minutes_share | alder     | protocol   | iv_ketamine | 4         | 24          | 16
+    action_within_60_minutes_share | alder     | ''         | ''          | 5         | 28          | 18
+    action_within_60_minutes_share | alder     | protocol   | iv_ketamine | 4         | 26          | 17
     escalations_open               | alder     | ''         | ''          | 4         | -           | 4
     escalations_open               | alder     | protocol   | sgb         | 0         | -           | 0
     escalations_open               | birch     | ''         | ''          | 1         | -           | 1
