@@ -1,5 +1,6 @@
 -- Escalations with the positive screen that each answers: the questionnaire it names; where it names none, each of the
--- same person, trigger and day. One that answers none has no screen. The protocol is that of the last session until its day.
+-- same person, trigger and day. One that answers none has no screen. The protocol is that of the last session on or
+-- before its day.
 with escalations as (
 
     select * from {{ ref('stg_escalations') }}
@@ -50,5 +51,5 @@ left join answers on escalations.escalation_key = answers.escalation_key
 left join {{ ref('int_session_spans') }} as spans
     on
         escalations.patient_key = spans.patient_key
-        and spans.from_moment < 2 * escalations.escalation_day + 1
-        and spans.to_moment >= 2 * escalations.escalation_day + 1
+        and 2 * escalations.escalation_day + 1 > spans.from_moment
+        and 2 * escalations.escalation_day + 1 <= spans.to_moment

@@ -1,8 +1,8 @@
 {%- set levels = ['none', 'low', 'moderate', 'high'] %}
-{%- set judgements = ['baseline_ideation', 'emergent', 'worsened', 'resolved'] %}
 
 -- Item 9 of the PHQ-9, levels of the C-SSRS screener, positive screens and what was done about them. People are those
--- treated, by protocol those treated under it; screens and escalations those of everybody, by protocol of treated people.
+-- treated, by protocol those treated under it. Screens and escalations are those of everybody; a protocol has those of
+-- the treated.
 with people as (
 
     select
@@ -13,11 +13,14 @@ with people as (
         1 as treated,
         case when is_assessed then 1 else 0 end as assessed,
         case when worst_risk_level is not null then 1 else 0 end as has_risk_level,
-        {%- for judgement in judgements %}
-        {%- set column = ('has_' if judgement == 'baseline_ideation' else 'is_') ~ judgement %}
-        case when {{ column }} then 1 else 0 end as {{ judgement }},
-        case when {{ column }} is not null then 1 else 0 end as judged_{{ judgement }}{{ ',' if not loop.last }}
-        {%- endfor %}
+        case when has_baseline_ideation then 1 else 0 end as baseline_ideation,
+        case when has_baseline_ideation is not null then 1 else 0 end as judged_baseline_ideation,
+        case when is_emergent then 1 else 0 end as emergent,
+        case when is_emergent is not null then 1 else 0 end as judged_emergent,
+        case when is_worsened then 1 else 0 end as worsened,
+        case when is_worsened is not null then 1 else 0 end as judged_worsened,
+        case when is_resolved then 1 else 0 end as resolved,
+        case when is_resolved is not null then 1 else 0 end as judged_resolved
     from {{ ref('fct_suicidality') }}
 
 ),

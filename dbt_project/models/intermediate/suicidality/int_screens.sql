@@ -2,7 +2,8 @@
 
 -- Answers about suicide in time: item 9 of the PHQ-9, and the level of a C-SSRS screener, of which there is no total.
 -- Positive is any answer above "not at all", and a level that calls for precautions or an evaluation: moderate or high.
--- A low level calls for a referral, and is told among the levels. The protocol is that of the last session begun before.
+-- A low level calls for a referral, and is told among the levels. The protocol is that of the last session begun
+-- before; before all sessions, that of the first.
 with answers as (
 
     select
@@ -48,5 +49,5 @@ from moments
 left join {{ ref('int_session_spans') }} as spans
     on
         moments.patient_key = spans.patient_key
-        and spans.from_moment < moments.moment
-        and spans.to_moment >= moments.moment
+        and moments.moment > spans.from_moment
+        and moments.moment <= spans.to_moment

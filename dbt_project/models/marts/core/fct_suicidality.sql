@@ -1,5 +1,3 @@
-{%- set levels = ['none', 'low', 'moderate', 'high'] %}
-
 -- Baseline is the last answer before the first session (under the protocol); later are those after it (while the last
 -- session was under it). Emergent is a kind of worsened.
 with treated as (
@@ -64,11 +62,10 @@ select
     answers.baseline_item_9,
     answers.worst_item_9,
     answers.last_item_9,
-    {%- for time in ['baseline', 'worst'] %}
-    case answers.{{ time }}_height
-        {%- for level in levels %} when {{ loop.index0 }} then '{{ level }}'{% endfor %}
-    end as {{ time }}_risk_level,
-    {%- endfor %}
+    case answers.baseline_height when 3 then 'high' when 2 then 'moderate' when 1 then 'low' when 0 then 'none' end
+        as baseline_risk_level,
+    case answers.worst_height when 3 then 'high' when 2 then 'moderate' when 1 then 'low' when 0 then 'none' end
+        as worst_risk_level,
 
     -- judgements
     answers.baseline_item_9 is not null and answers.worst_item_9 is not null as is_assessed,
