@@ -1,8 +1,8 @@
 {{ config(materialized='table') }}
 
--- A clinic has a part in a measure when it delivers every table that the measure is built on, every questionnaire, and an
--- answer to any item of those that make it; in one of a questionnaire, when it delivers that (with its items, where they make the measure), and sessions where
--- the time point counts from them.
+-- A clinic has a part in a measure when it delivers every table that the measure is built on, every questionnaire, and
+-- an answer to any item of those that make it; in one of a questionnaire, when it delivers that (with its items, where
+-- they make the measure), and sessions where the time point counts from them.
 with written as (
 
     {{ clinics_delivering('measure', ref('measures'), ref('measure_tables')) }}
@@ -50,6 +50,14 @@ answered as (
     where
         items.item_value is not null
         and items.instrument in (select needed.instrument from {{ ref('measure_items') }} as needed)
+    union
+    -- A total, where any item will do.
+    select distinct
+        clinic_id,
+        instrument,
+        0 as item_number
+    from {{ ref('fct_assessments') }}
+    where total_score is not null
 
 ),
 
