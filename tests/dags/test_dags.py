@@ -8,7 +8,7 @@ import pytest
 from clinic_outcomes import CLINIC_STAGES, NETWORK_STAGES
 from tests.dags.conftest import DAGS
 
-EXPORTS, RELEASE = "clinic_exports", "outcome_release"
+EXPORTS, RELEASE, REVIEW = "clinic_exports", "outcome_release", "safety_review"
 
 
 @pytest.fixture(scope="module")
@@ -35,14 +35,14 @@ def following(dag, first: str) -> list[str]:
 
 def test_every_dag_imports(bag) -> None:
     assert bag.import_errors == {}
-    assert set(bag.dags) == {EXPORTS, RELEASE}
+    assert set(bag.dags) == {EXPORTS, RELEASE, REVIEW}
 
 
-def test_exports_run_the_clinic_stages_in_order(bag) -> None:
+def test_exports_run_the_clinic_stages_in_order_and_tell_of_events(bag) -> None:
     dag = bag.dags[EXPORTS]
-    assert following(dag, "receive") == ["receive", "admit", "harmonise", "resolve", "validate"]
+    assert following(dag, "receive") == ["receive", "admit", "harmonise", "resolve", "validate", "alert", "notify"]
     assert {task.task_id for task in dag.roots} == {"clinics"}
-    assert set(dag.task_ids) == {"clinics", *CLINIC_STAGES}
+    assert set(dag.task_ids) == {"clinics", *CLINIC_STAGES, "alert", "notify"}
     assert CLINIC_STAGES == ("receive", "admit", "harmonise", "resolve", "validate")
 
 
@@ -62,7 +62,7 @@ def test_exports_are_mapped_over_clinics_a_chain_each(bag) -> None:
     from airflow.sdk.definitions.taskgroup import MappedTaskGroup
 
     dag = bag.dags[EXPORTS]
-    for stage in CLINIC_STAGES:
+    for stage in (*CLINIC_STAGES, "alert", "notify"):
         group = dag.get_task(stage).task_group
         assert isinstance(group, MappedTaskGroup), stage
         assert group.group_id == "clinic"
@@ -71,23 +71,42 @@ def test_exports_are_mapped_over_clinics_a_chain_each(bag) -> None:
     assert not isinstance(dag.get_task("clinics").task_group, MappedTaskGroup)
 
 
-def test_validate_updates_the_asset_that_release_waits_for(bag) -> None:
+def test_assets_tie_validate_to_the_release_and_alert_to_the_review(bag) -> None:
     from airflow.sdk import Asset, AssetAlias
 
-    (alias,) = bag.dags[EXPORTS].get_task("validate").outlets
-    assert isinstance(alias, AssetAlias)
-    assert all(not task.outlets for task in bag.dags[EXPORTS].tasks if task.task_id != "validate")
+    outlets = {task.task_id: task.outlets for task in bag.dags[EXPORTS].tasks if task.outlets}
+    assert {name: [type(outlet) for outlet in found] for name, found in outlets.items()} == {
+        "validate": [AssetAlias],
+        "alert": [AssetAlias],
+    }
     assert bag.dags[RELEASE].schedule == [Asset("accepted", uri="clinic-outcomes://accepted")]
+    assert bag.dags[REVIEW].schedule == [Asset("alerted", uri="clinic-outcomes://alerted")]
 
 
 def test_exports_run_every_hour_and_catch_nothing_up(bag) -> None:
     dag = bag.dags[EXPORTS]
     assert dag.schedule == "@hourly"
-    assert not dag.catchup and not bag.dags[RELEASE].catchup
+    assert not any(dag.catchup for dag in bag.dags.values())
 
 
-def test_one_run_at_a_time(bag) -> None:
-    assert {dag_id: dag.max_active_runs for dag_id, dag in bag.dags.items()} == {EXPORTS: 1, RELEASE: 1}
+def test_one_run_at_a_time_but_for_reviews_that_must_not_wait_for_each_other(bag) -> None:
+    runs = {dag_id: dag.max_active_runs for dag_id, dag in bag.dags.items()}
+    assert (runs[EXPORTS], runs[RELEASE]) == (1, 1)
+    assert runs[REVIEW] >= 50
+
+
+def test_an_alert_waits_for_a_person_without_end_and_alone(bag) -> None:
+    from airflow.providers.standard.operators.hitl import HITLOperator
+    from airflow.sdk.definitions.taskgroup import MappedTaskGroup
+
+    dag = bag.dags[REVIEW]
+    assert following(dag, "alerts") == ["alerts", "review", "acknowledge"]
+    review = dag.get_task("review")
+    assert isinstance(review, HITLOperator)
+    assert review.response_timeout is None and review.execution_timeout is None and review.defaults is None
+    assert review.doc_md
+    for name in ("review", "acknowledge"):
+        assert isinstance(dag.get_task(name).task_group, MappedTaskGroup)
 
 
 def test_a_person_approves_and_silence_publishes_nothing(bag) -> None:
@@ -100,7 +119,7 @@ def test_a_person_approves_and_silence_publishes_nothing(bag) -> None:
     assert approve.doc_md
 
 
-@pytest.mark.parametrize("dag_id", [EXPORTS, RELEASE])
+@pytest.mark.parametrize("dag_id", [EXPORTS, RELEASE, REVIEW])
 def test_policy(bag, dag_id: str) -> None:
     dag = bag.dags[dag_id]
     assert "clinic-outcomes" in dag.tags
@@ -114,7 +133,12 @@ def test_policy(bag, dag_id: str) -> None:
 
 def test_dag_files_hold_wiring_only() -> None:
     files = sorted(DAGS.glob("*.py"))
-    assert [path.name for path in files] == ["clinic_exports.py", "dag_defaults.py", "outcome_release.py"]
+    assert [path.name for path in files] == [
+        "clinic_exports.py",
+        "dag_defaults.py",
+        "outcome_release.py",
+        "safety_review.py",
+    ]
     for path in files:
         text = path.read_text(encoding="utf-8")
         assert len(text.splitlines()) < 80, path.name

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from clinic_outcomes import CLINIC_STAGES
+from clinic_outcomes import CLINIC_STEPS
 from clinic_outcomes.pipeline import run_stage
 from clinic_outcomes.settings import Settings
 from tests.dags.conftest import DAGS
@@ -81,7 +81,7 @@ def test_the_run_fails_for_the_one_clinic_and_the_other_arrives(run: Run) -> Non
     done = {(task, clinic) for task, clinic, state in states if state == "success"}
     assert done == {
         *((task, EAST) for task in ("receive", "admit", "harmonise")),
-        *((task, clinic) for task in CLINIC_STAGES for clinic in (WEST, *FORMATS)),
+        *((task, clinic) for task in (*CLINIC_STEPS, "notify") for clinic in (WEST, *FORMATS)),
     }
     assert [(task, clinic) for task, clinic, state in states if state == "failed"] == [("resolve", EAST)]
     assert (run.settings.state / WEST / "latest" / "validate.json").is_file()

@@ -15,7 +15,7 @@ title: People, sessions and events
 format: csv
 missing: ['']
 sources:
-  people: {file: 'people*.csv'}
+  people: {file: 'people*.csv', required: false}
   sessions: {file: 'sessions*.csv', required: false}
   events: {file: 'events*.csv', required: false}
 key_patterns:
@@ -30,6 +30,9 @@ people,person,patient,patient_id,,,
 people,sex,patient,sex,,sex,
 people,age,patient,age_years,year,,
 people,intake,patient,intake_day,day,,
+people,person,course,course_id,,,
+people,person,course,patient_id,,,
+people,,course,protocol,,,iv_ketamine
 sessions,person+number,session,session_id,,,
 sessions,person,session,patient_id,,,
 sessions,person,session,course_id,,,
@@ -109,10 +112,10 @@ def people(numbers: range) -> str:
     return "person,sex,age,intake\n" + "".join(f"Q{number:04},F,47,0\n" for number in numbers)
 
 
-def sessions(numbers: range, each: int, drug: str = "K") -> str:
-    """The file of sessions: so many of each person, on the days 100, 103 and so on."""
+def sessions(numbers: range, each: int) -> str:
+    """The file of sessions with ketamine: so many of each person, on the days 100, 103 and so on."""
     return "person,number,day,drug,action\n" + "".join(
-        f"Q{number:04},{n},{97 + 3 * n},{drug},\n" for number in numbers for n in range(1, each + 1)
+        f"Q{number:04},{n},{97 + 3 * n},K,\n" for number in numbers for n in range(1, each + 1)
     )
 
 
@@ -124,12 +127,12 @@ def drop(
     kind: str = "full",
     numbers: range = range(1, 11),
     each: int = 6,
-    drug: str = "K",
+    treated: range | None = None,
 ) -> None:
-    """Put an export of people, their sessions and events into the clinic's landing folder."""
-    files: dict[str, bytes | str] = {"people.csv": people(numbers)}
+    """Put an export of people, so many sessions of each and their events into the clinic's landing folder."""
+    files: dict[str, bytes | str] = {"people.csv": people(numbers)} if numbers else {}
     if each:
-        files["sessions.csv"] = sessions(numbers, each, drug)
+        files["sessions.csv"] = sessions(numbers if treated is None else treated, each)
     if events is not None:
         files["events.csv"] = "\n".join([",".join(EVENT_COLUMNS), *events]) + "\n"
     deliver(settings.landing / clinic / f"export-{sequence}", files, clinic, sequence, kind)

@@ -83,10 +83,21 @@ def monitor(
 
 
 def _used_deliveries(resolved: ResolveRecord, settings: Settings) -> tuple[HarmoniseRecord, ...]:
-    """Deliveries that the state is made of, in the order of their sequence."""
+    """Deliveries that the state is made of, in the order of their sequence.
+
+    ``ClinicOutcomesError`` where the ledger does not know one under the recipe of the state.
+    """
     known = {r.delivery_id: r for r in ledger.harmonise_records(resolved.clinic_id, resolved.recipe or "", settings)}
-    found = [known[delivery_id] for delivery_id in resolved.deliveries]
-    return tuple(sorted(found, key=lambda record: record.export_sequence))
+    missing = [delivery_id for delivery_id in resolved.deliveries if delivery_id not in known]
+    if missing:
+        problem = Problem(
+            rule="ledger_record_missing",
+            message=f"the ledger has no harmonise record of {', '.join(missing)}: serious events are not monitored",
+            advice="Run the clinic's stages again; they are derived from landing.",
+            clinic=resolved.clinic_id,
+        )
+        raise ClinicOutcomesError([problem])
+    return tuple(sorted((known[name] for name in resolved.deliveries), key=lambda record: record.export_sequence))
 
 
 def _attribute(connection: duckdb.DuckDBPyConnection, used: Sequence[HarmoniseRecord], settings: Settings) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import duckdb
@@ -42,7 +42,10 @@ def alert(clinic_id: str, settings: Settings) -> tuple[AlertRecord, ...]:
     earlier = alert_records(clinic_id, settings)
     try:
         with session(settings) as connection:
-            raised = _raised(connection, folder, earlier, thresholds, settings)
+            # Kept as they are found: a chart that cannot be made must not hide an event.
+            return tuple(
+                keep_alert(record, settings) for record in _raised(connection, folder, earlier, thresholds, settings)
+            )
     except duckdb.Error as error:
         problem = Problem(
             rule="state_unreadable",
@@ -51,7 +54,6 @@ def alert(clinic_id: str, settings: Settings) -> tuple[AlertRecord, ...]:
             clinic=clinic_id,
         )
         raise ClinicOutcomesError([problem]) from None
-    return tuple(keep_alert(record, settings) for record in raised)
 
 
 def _raised(
@@ -60,19 +62,19 @@ def _raised(
     earlier: Sequence[AlertRecord],
     thresholds: Mapping[str, int],
     settings: Settings,
-) -> list[AlertRecord]:
+) -> Iterator[AlertRecord]:
     resolved = ledger.read(folder / "resolved" / "resolve.json", ResolveRecord)
     if EVENTS not in open_state(connection, folder):
-        return []
+        return
     judge_events(connection, expected_terms(settings))
     found = new_events(connection, earlier)
     unmapped = unmapped_terms(connection)
-    raised = [_record(resolved, found, unmapped)] if found else []
+    if found:
+        yield _record(resolved, found, unmapped)
     crossed = monitor(connection, resolved, thresholds, earlier, settings)
     if crossed:
         behind = {event for serious in crossed.serious_sessions for event in serious.events}
-        raised.append(_record(resolved, events_by_identity(connection, sorted(behind)), unmapped, crossed))
-    return raised
+        yield _record(resolved, events_by_identity(connection, sorted(behind)), unmapped, crossed)
 
 
 def _record(
