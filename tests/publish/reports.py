@@ -72,11 +72,18 @@ def questionnaire(
 
 
 def plain_measure(
-    name: str, section: str, figure_type: str, unit: str, contributors: str = "patient", *, count_measure: str = ""
+    name: str,
+    section: str,
+    figure_type: str,
+    unit: str,
+    contributors: str = "patient",
+    *,
+    completeness: str = "",
+    count_measure: str = "",
 ) -> Row:
     """A row of ``dim_measures`` for a measure of no questionnaire."""
     label = name.replace("_", " ").capitalize()
-    about = ("", "", "", None, name, "", "Always", "", "", count_measure)
+    about = ("", "", "", None, name, completeness, "Always", "", "", count_measure)
     return (name, section, 1, label, figure_type, unit, contributors, *about)
 
 

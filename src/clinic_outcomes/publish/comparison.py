@@ -5,7 +5,10 @@ The network's report shows every clinic. A clinic's own shows its own position a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from clinic_outcomes.publish.funnel_plots import funnel_blocks
+from clinic_outcomes.publish.outline import FigureName
 from clinic_outcomes.publish.over_releases import History, over_releases
 from clinic_outcomes.publish.parts import Block, Heading, Row, Section, Table
 from clinic_outcomes.publish.released import NETWORK, Measure
@@ -16,7 +19,11 @@ from clinic_outcomes.publish.wording import reading
 def comparison_section(view: View, history: History) -> Section | None:
     """The whole section; None where nothing of it can be drawn."""
     layout = view.outline.comparison
-    blocks: list[Block] = [table for table in [_plain_figures(view)] if table]
+    tables = (
+        _plain_figures(view, "comparison-clinics", "Main figures of each clinic", layout.figures),
+        _plain_figures(view, "comparison-safety", "Safety at each clinic", layout.figures_of_safety),
+    )
+    blocks: list[Block] = [table for table in tables if table]
     for name in layout.funnels:
         blocks += funnel_blocks(view, name)
     blocks += _observed_over_expected(view)
@@ -25,9 +32,9 @@ def comparison_section(view: View, history: History) -> Section | None:
     return Section("comparison", title, layout.introduction, tuple(blocks)) if blocks else None
 
 
-def _plain_figures(view: View) -> Table | None:
-    """One row a clinic and the network last, a column each of the outline's figures; only in the network's report."""
-    names = [name for name in view.outline.comparison.figures if view.released.measure(name.measure)]
+def _plain_figures(view: View, identifier: str, caption: str, figures: Sequence[FigureName]) -> Table | None:
+    """One row a clinic and the network last, a column a figure; only in the network's report."""
+    names = [name for name in figures if view.released.measure(name.measure)]
     if not names or not view.is_network:
         return None
     columns = [(view.released.by_name[name.measure], name) for name in names]
@@ -44,9 +51,7 @@ def _plain_figures(view: View) -> Table | None:
         for row in rows
         for heading, cell in zip(headings, row.cells, strict=True)
     ]
-    return Table(
-        "comparison-clinics", "Main figures of each clinic", "Clinic", headings, rows, notes=(reading(examples),)
-    )
+    return Table(identifier, caption, "Clinic", headings, rows, notes=(reading(examples),))
 
 
 def _observed_over_expected(view: View) -> list[Block]:

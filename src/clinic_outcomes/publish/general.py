@@ -69,10 +69,14 @@ def _overall(view: View, outlined: OutlinedSection, measures: Sequence[Measure])
     rows: list[Row] = []
     for group in outlined.summary:
         of_group = [measure for name in group.measures for measure in told if measure.measure == name]
-        rows += [Row(Heading(group.heading)), *(_overall_row(view, m) for m in of_group)] if of_group else []
+        rows += (
+            [Row(Heading(group.heading)), *(_overall_row(view, m, view.column(m)) for m in of_group)]
+            if of_group
+            else []
+        )
     rest = [measure for measure in told if measure.measure not in grouped]
     rows += [Row(Heading("Other figures"))] if rows and rest else []
-    rows += [_overall_row(view, measure) for measure in rest]
+    rows += [_overall_row(view, m, Heading(m.label, anchor(m), m.unit)) for m in rest]
     shown = [row for row in rows if row.cells]
     notes = (reading([(row.heading.text, "", row.cells[0]) for row in shown]), _few_note(view, shown))
     return Table(
@@ -86,9 +90,8 @@ def _overall(view: View, outlined: OutlinedSection, measures: Sequence[Measure])
     )
 
 
-def _overall_row(view: View, measure: Measure) -> Row:
-    cells = tuple(view.cell(measure, scope) for scope in view.scopes)
-    return Row(Heading(measure.label, anchor(measure), measure.unit), cells)
+def _overall_row(view: View, measure: Measure, heading: Heading) -> Row:
+    return Row(heading, tuple(view.cell(measure, scope) for scope in view.scopes))
 
 
 def _few_note(view: View, rows: Sequence[Row]) -> str:

@@ -156,6 +156,7 @@ class Comparison(_Part):
 
     introduction: str
     figures: tuple[FigureName, ...]
+    figures_of_safety: tuple[FigureName, ...] = ()
     funnels: tuple[FigureName, ...]
     funnel_note: str
     observed_over_expected: str
