@@ -421,13 +421,13 @@ def discharges(given: pd.DataFrame, settings: Settings) -> pd.DataFrame:
     infused = events.infusion_minutes.notna() | events.route.isin(["injection_block"])
     earliest = events.recovery_minutes + events.infusion_minutes.fillna(0)
     ended = minutes.end_minutes.notna() & ((minutes.end_minutes <= earliest) | ~infused)
-    ended |= minutes.end_minutes.isna() & events.end_day.notna() & (events.end_day <= events.session_day)
-    events["there"] = (minutes.onset_minutes < earliest) & ~ended
+    ended |= minutes.end_minutes.isna() & (events.end_day.astype(float) <= events.session_day)
+    events["there"] = ((minutes.onset_minutes < earliest) & ~ended).astype(int)
     by_session = events.groupby(["clinic_id", "session_id"]).agg(events=("there", "size"), there=("there", "max"))
     by_session = by_session.reindex(given.index)
     high = {when: (given[f"systolic_{when}_mmhg"] >= 165) | (given[f"diastolic_{when}_mmhg"] >= 100)
         for when in ("before", "discharge")}  # fmt: skip
-    early = (given.recovery_minutes < 30) | (high["discharge"] & ~high["before"]) | (by_session.there == True)  # noqa: E712
+    early = (given.recovery_minutes < 30) | (high["discharge"] & ~high["before"]) | (by_session.there > 0)
     return by_session[["events"]].assign(
         discharged_before_ready_share=early.astype(float).where(given.recovery_minutes.notna())
     )
