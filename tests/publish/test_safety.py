@@ -226,6 +226,7 @@ def test_terms_stand_below_their_system_class(alder: Grid) -> None:
 def test_breakdowns_that_the_outline_does_not_name_are_in_the_tables_alone(release: Path, alder: Grid) -> None:
     assert not any("relatedness" in name for name in alder.tables)
     assert "any_event_share/alder/relatedness/possible" in _csv(release / "alder", "safety")
+    assert "Figures by relation to treatment are in the table safety.csv beside this page." in alder.words
 
 
 def test_the_networks_arms_are_not_told_to_a_clinic_without_any(release: Path, alder: Grid) -> None:

@@ -34,11 +34,21 @@ def general_tables(view: View, outlined: OutlinedSection) -> list[Block]:
 def _breakdowns(view: View, outlined: OutlinedSection, measures: Sequence[Measure]) -> list[Block]:
     """Those that the outline names; where it names none, its measures by every dimension."""
     if outlined.breakdowns:
-        return [table for named in outlined.breakdowns for table in _by(view, outlined, measures, named)]
+        drawn: list[Block] = [table for named in outlined.breakdowns for table in _by(view, outlined, measures, named)]
+        return [*drawn, *_elsewhere(view, outlined, measures)]
     by_name = [m for m in measures if not outlined.breakdown or m.measure in outlined.breakdown]
     names = tuple(measure.measure for measure in by_name)
     every = [Breakdown(dimension=dimension, measures=names) for dimension in view.dimensions_of(by_name)]
     return [table for named in every for table in _by(view, outlined, measures, named)]
+
+
+def _elsewhere(view: View, outlined: OutlinedSection, measures: Sequence[Measure]) -> list[Block]:
+    """Where the dimensions are that the outline does not draw."""
+    drawn = {named.dimension for named in outlined.breakdowns} | {named.within for named in outlined.breakdowns}
+    others = [in_sentence(view.dimension_title(d)) for d in view.dimensions_of(measures) if d not in drawn]
+    if not others:
+        return []
+    return [Note(f"Figures by {', '.join(others)} are in the table {outlined.section}.csv beside this page.")]
 
 
 def _first(view: View, outlined: OutlinedSection) -> list[Block]:
