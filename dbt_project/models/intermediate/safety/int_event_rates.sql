@@ -5,7 +5,7 @@
         ['', 'protocol', 'trial_arm', 'term']],
     ['serious_event_rate_per_100_sessions', 'serious_events', 'people_with_serious_event', 'sessions', 'sessions',
         ['', 'protocol']],
-    ['event_rate_per_100_patient_years', 'events_in_time', 'people_with_event_in_time', 'days', 'days',
+    ['event_rate_per_100_patient_years', 'events_in_time', 'people_with_event_in_time', 'days_watched', 'days',
         ['', 'protocol', 'trial_arm']],
     ['first_event_rate_per_100_patient_years', 'people_with_event_in_time', 'people_with_event_in_time',
         'days_until_first_event', 'days', ['', 'protocol', 'trial_arm']],
@@ -19,7 +19,7 @@ with watched as (
         clinic_id,
         dimension,
         category,
-        sum(days) as days,
+        sum(days_watched) as days_watched,
         sum(days_until_first_event) as days_until_first_event,
         sum(events) as events_in_time,
         count(case when events > 0 then 1 end) as people_with_event_in_time
@@ -32,7 +32,7 @@ sums as (
 
     select
         sums.*,
-        coalesce(watched.days, 0) as days,
+        coalesce(watched.days_watched, 0) as days_watched,
         coalesce(watched.days_until_first_event, 0) as days_until_first_event,
         coalesce(watched.events_in_time, 0) as events_in_time,
         coalesce(watched.people_with_event_in_time, 0) as people_with_event_in_time

@@ -1,7 +1,7 @@
 {%- set dimensions = ['protocol', 'trial_arm', 'drug', 'session_of_course', 'dose_band', 'organisation'] %}
 
--- Sessions of a clinic, and those with a treatment-emergent event tied to them. A clinic that ties none of its events to
--- a session is absent: nobody can tell in which of its sessions something happened. Owners are told within their clinic.
+-- Sessions of a clinic, and those with a treatment-emergent event tied to them. A clinic that ties none of its events
+-- to a session is absent: nobody can tell in which of its sessions something happened.
 with events as (
 
     select * from {{ ref('fct_adverse_events') }}
@@ -65,6 +65,13 @@ terms as (
     where session_key is not null
     group by clinic_id, term
 
+),
+
+occurring as (
+
+    select distinct term
+    from terms
+
 )
 
 select * from sums
@@ -79,6 +86,6 @@ select
     coalesce(terms.sessions_with_event, 0) as sessions_with_event,
     coalesce(terms.people_with_event, 0) as people_with_event
 from sums
-cross join (select distinct named.term from terms as named) as occurring
+cross join occurring
 left join terms on sums.clinic_id = terms.clinic_id and occurring.term = terms.term
 where sums.dimension = ''

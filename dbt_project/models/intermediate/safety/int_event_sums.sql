@@ -6,10 +6,10 @@
     'people_with_related_event', 'unmapped_events', 'people_with_unmapped_event',
 ] %}
 
--- Treatment-emergent adverse events of a clinic's treated people, each person once however many events, zero where there
--- were none. Under a protocol or a trial arm the people are those treated under it; for a kind of event they are all
--- treated people. By worst grade a person with an event stands in one category alone. Discontinued is also who ended a
--- course as stopped for an adverse event of which there is no record.
+-- Treatment-emergent adverse events of a clinic's treated people, each person once however many events, zero where
+-- there were none. Under a protocol or a trial arm the people are those treated under it; for a kind of event they are
+-- all treated people. By worst grade a person with an event stands in one category alone. Discontinued is also who
+-- ended a course as stopped for an adverse event of which there is no record.
 with events as (
 
     select
@@ -163,7 +163,7 @@ discontinued as (
     inner join treated
         on
             stopped.patient_key = treated.patient_key
-            and (treated.dimension = '' or treated.dimension = 'protocol' and treated.category = stopped.protocol)
+            and (treated.dimension = '' or treated.dimension = 'protocol' and stopped.protocol = treated.category)
     group by stopped.clinic_id, treated.dimension, treated.category
 
 ),
@@ -181,6 +181,16 @@ given as (
 
 ),
 
+occurring as (
+
+    select distinct
+        dimension,
+        category
+    from of_clinics
+    where dimension not in {{ quoted([''] + populations) }}
+
+),
+
 cells as (
 
     select * from given
@@ -192,13 +202,7 @@ cells as (
         given.treated,
         given.sessions
     from given
-    cross join (
-        select distinct
-            dimension,
-            category
-        from of_clinics
-        where dimension not in {{ quoted([''] + populations) }}
-    ) as occurring
+    cross join occurring
     where given.dimension = ''
 
 )

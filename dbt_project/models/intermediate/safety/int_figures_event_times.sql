@@ -2,8 +2,8 @@
 {%- set longer_than_all = 1000000000 -%}
 
 -- When treatment-emergent adverse events begin and end. The medians are of events with a beginning in minutes. One that
--- did not end, or ended two days later or more with no minutes, lasted longer than all others; one that ended by the next
--- day, nobody knows when, is not among them. Where more than half lasted longer than all others there is no median.
+-- did not end, or ended two days later or more with no minutes, lasted longer than all others; one that ended by the
+-- next day, nobody knows when, is not among them. Where more than half lasted longer than all others, no median.
 with events as (
 
     select
@@ -17,12 +17,12 @@ with events as (
             when resolution_minutes is not null then resolution_minutes
             when not is_resolved_within_24_hours then {{ longer_than_all }}
         end as resolution_minutes,
-        1 as event,
-        case when is_resolved then 0 else 1 end as has_no_end,
         {%- for judgement in judgements %}
         case when {{ judgement }} then 1 else 0 end as {{ judgement }},
-        case when {{ judgement }} is not null then 1 else 0 end as knows_{{ judgement }}{{ ',' if not loop.last }}
+        case when {{ judgement }} is not null then 1 else 0 end as knows_{{ judgement }},
         {%- endfor %}
+        1 as counted,
+        case when is_resolved then 0 else 1 end as has_no_end
     from {{ ref('fct_adverse_events') }}
     where is_treatment_emergent
 
@@ -77,5 +77,5 @@ union all
     ['resolved_by_discharge_share', 'is_resolved_by_discharge', 'knows_is_resolved_by_discharge'],
     ['resolved_within_2_hours_share', 'is_resolved_within_2_hours', 'knows_is_resolved_within_2_hours'],
     ['resolved_within_24_hours_share', 'is_resolved_within_24_hours', 'knows_is_resolved_within_24_hours'],
-    ['end_not_recorded_share', 'has_no_end', 'event'],
+    ['end_not_recorded_share', 'has_no_end', 'counted'],
 ]) }}

@@ -77,9 +77,9 @@ select
     stretches.patient_key,
     stretches.dimension,
     stretches.category,
-    sum(stretches.until_day - stretches.from_day) as days,
+    sum(stretches.until_day - stretches.from_day) as days_watched,
     sum(
-        greatest(0, least(stretches.until_day, coalesce(placed.first_event_day + 1, stretches.until_day)) - stretches.from_day)
+        greatest(0, least(stretches.until_day, coalesce(placed.first_event_day + 1, 99999)) - stretches.from_day)
     ) as days_until_first_event,
     coalesce(max(placed.events), 0) as events
 from stretches

@@ -19,7 +19,7 @@ with shares as (
 
 select
     *,
-    cast(numerator as double) / nullif(denominator, 0) as share,
+    cast(numerator as double) / nullif(denominator, 0) as observed_share,
     {{ clopper_pearson_lower('numerator', 'denominator') }} as lower_end,
     {{ clopper_pearson_upper('numerator', 'denominator') }} as upper_end,
     case when numerator = 0 then {{ upper_bound_of_none('denominator') }} end as upper_95

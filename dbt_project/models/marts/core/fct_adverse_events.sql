@@ -3,12 +3,12 @@
 -- Severe: CTCAE grade 3 or above; by the reported severity where no grade was given. Serious is another thing, and
 -- neither is made from the other.
 --
--- Resolved: an end was recorded, and nothing less. How soon is told in minutes where both ends are; where days alone are,
--- the same day is within 24 hours and two days later is not within them. What neither decides is empty. By discharge, of
--- events tied to a session that had not begun after it; without an end an event had not ended by then.
+-- Resolved: an end was recorded, and nothing less. How soon is told by minutes; where days alone are known, the same
+-- day is within 24 hours and two days later is not. What neither decides is empty. By discharge is told of events tied
+-- to a session that had not begun after it; without an end an event had not ended by then.
 --
--- Led to discontinuation: the clinic says that the course was stopped for the event; or it ended as stopped for an adverse
--- event, it says so of none, and this is the course's last emergent event that had begun by the day it ended.
+-- Led to discontinuation: the clinic says that the course was stopped for the event; or the course ended as stopped for
+-- an adverse event, it says so of none, and this is its last emergent event that had begun by the day it ended.
 with events as (
 
     select * from {{ ref('stg_adverse_events') }}
@@ -98,7 +98,7 @@ ranked as (
 
     select
         *,
-        count(case when action_taken = 'course_stopped' then 1 end) over (partition by found_course_key) as events_named,
+        count(case when action_taken = 'course_stopped' then 1 end) over (partition by found_course_key) as named,
         row_number() over (
             partition by found_course_key, may_have_stopped
             order by event_day desc nulls last, onset_minutes desc nulls last, adverse_event_key desc
@@ -146,7 +146,7 @@ select
         when relatedness in ('not_related', 'unlikely') then false
     end as is_related,
     coalesce(action_taken = 'course_stopped', false)
-    or (may_have_stopped and events_named = 0 and number_from_last = 1) as led_to_discontinuation,
+    or (may_have_stopped and named = 0 and number_from_last = 1) as led_to_discontinuation,
     is_in_treated_patient,
     is_treatment_emergent,
 
