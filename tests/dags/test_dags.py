@@ -24,13 +24,11 @@ def bag():
     return loaded
 
 
-def following(dag, first: str) -> list[str]:
-    """Tasks from ``first`` on, in order; fails where the DAG branches."""
-    order = [first]
-    while after := dag.get_task(order[-1]).downstream_task_ids:
-        (task_id,) = after
-        order.append(task_id)
-    return order
+def waits_for(dag) -> dict[str, set[str]]:
+    """Task → the tasks that it waits for, without those whose result it is mapped over."""
+    found = {task.task_id: set(task.upstream_task_ids) for task in dag.tasks}
+    mapped_over = {"clinics", "alerts"}
+    return {name: upstream - mapped_over for name, upstream in found.items()}
 
 
 def test_every_dag_imports(bag) -> None:
@@ -40,16 +38,24 @@ def test_every_dag_imports(bag) -> None:
 
 def test_exports_run_the_clinic_stages_in_order_and_tell_of_events(bag) -> None:
     dag = bag.dags[EXPORTS]
-    assert following(dag, "receive") == ["receive", "admit", "harmonise", "resolve", "validate", "alert", "notify"]
+    assert waits_for(dag) == {
+        "clinics": set(),
+        "receive": set(),
+        "admit": {"receive"},
+        "harmonise": {"admit"},
+        "resolve": {"harmonise"},
+        "validate": {"resolve"},
+        "alert": {"validate"},
+        "notify": {"alert"},
+        "finish": {"alert", "notify"},
+    }
     assert {task.task_id for task in dag.roots} == {"clinics"}
-    assert set(dag.task_ids) == {"clinics", *CLINIC_STAGES, "alert", "notify"}
     assert CLINIC_STAGES == ("receive", "admit", "harmonise", "resolve", "validate")
 
 
 def test_release_runs_the_network_stages_with_an_approval_before_publish(bag) -> None:
     dag = bag.dags[RELEASE]
-    waits_for = {task.task_id: task.upstream_task_ids for task in dag.tasks}
-    assert waits_for == {
+    assert waits_for(dag) == {
         "model": set(),
         "protect": {"model"},
         "approve": {"protect"},
@@ -62,12 +68,13 @@ def test_exports_are_mapped_over_clinics_a_chain_each(bag) -> None:
     from airflow.sdk.definitions.taskgroup import MappedTaskGroup
 
     dag = bag.dags[EXPORTS]
-    for stage in (*CLINIC_STAGES, "alert", "notify"):
+    for stage in (*CLINIC_STAGES, "alert", "notify", "finish"):
         group = dag.get_task(stage).task_group
         assert isinstance(group, MappedTaskGroup), stage
         assert group.group_id == "clinic"
-        # A stage waits for the stage before in its own clinic's chain, and for no other clinic.
-        assert dag.get_task(stage).trigger_rule == "all_success"
+        # A stage waits for the stage before in its own clinic's chain, and for no other clinic. A message that has not
+        # left leaves whatever became of them, and finish is red wherever anything is.
+        assert dag.get_task(stage).trigger_rule == ("all_done" if stage == "notify" else "all_success")
     assert not isinstance(dag.get_task("clinics").task_group, MappedTaskGroup)
 
 
@@ -100,7 +107,7 @@ def test_an_alert_waits_for_a_person_without_end_and_alone(bag) -> None:
     from airflow.sdk.definitions.taskgroup import MappedTaskGroup
 
     dag = bag.dags[REVIEW]
-    assert following(dag, "alerts") == ["alerts", "review", "acknowledge"]
+    assert waits_for(dag) == {"alerts": set(), "review": set(), "acknowledge": {"review"}}
     review = dag.get_task("review")
     assert isinstance(review, HITLOperator)
     assert review.response_timeout is None and review.execution_timeout is None and review.defaults is None

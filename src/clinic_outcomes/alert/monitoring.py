@@ -125,9 +125,9 @@ _SERIOUS_EVENT = """
             arg_max(s.session_id, (s.session_day, s.session_id)) FILTER (WHERE s.session_day <= e.onset_day),
             arg_min(s.session_id, (s.session_day, s.session_id))
         ) AS session_id
-        FROM serious AS e JOIN session AS s ON s.patient_id = e.patient_id OR s.session_id = e.session_id
+        FROM serious AS e JOIN session AS s USING (patient_id)
         WHERE s.session_id IS NOT NULL
-        GROUP BY e.identity, e.patient_id, e.session_id, e.onset_day
+        GROUP BY e.identity, patient_id, e.session_id, e.onset_day
     )
     SELECT DISTINCT identity, session_id, export_sequence FROM attributed JOIN first_told USING (session_id)
 """
