@@ -321,6 +321,11 @@ def test_definitions_name_the_settings_and_windows_in_use(by_hand: Settings) -> 
     assert "at least 165 mmHg systolic or 100 mmHg diastolic" in words["hypertension_165_100_share"][0]
     assert "at least 40 mmHg systolic or 25 mmHg diastolic" in words["hypertension_rise_share"][0]
     seeds = PROJECT_ROOT / "dbt_project" / "seeds"
+    ((source,),) = rows(by_hand, "SELECT source FROM {dim_measures} WHERE measure = 'dose_outside_band_share'")
+    for unit, lowest, highest in duckdb.sql(
+        f"SELECT replace(unit, '_per_', '/'), lowest, highest FROM read_csv('{seeds}/protocol_dose_bands.csv', all_varchar = true)"
+    ).fetchall():
+        assert f"{lowest} to {highest} {unit}" in source
     windows = duckdb.sql(
         f"SELECT time_point, from_minute, to_minute, target_minute FROM read_csv('{seeds}/session_time_points.csv')"
     ).fetchall()
