@@ -24,7 +24,7 @@ from clinic_outcomes.publish.methods import render_methods
 from clinic_outcomes.publish.outline import ROOM, load_outline
 from clinic_outcomes.publish.page import render_page
 from clinic_outcomes.publish.parts import Report
-from clinic_outcomes.publish.released import NETWORK, Released, read_released
+from clinic_outcomes.publish.released import NETWORK, read_released
 from clinic_outcomes.publish.report import compose_report
 from clinic_outcomes.publish.tables import coverage_table, data_dictionary, section_tables
 from clinic_outcomes.publish.view import Release
@@ -38,14 +38,15 @@ def publish(settings: Settings, build_id: str | None = None) -> PublishRecord:
     """Write ``releases/<yyyy-mm>.<n>/<recipient>/`` for the network and each clinic, and move ``latest``.
 
     ``build_id`` names the build that was protected, and approved; by default it is the latest.
-    What was already released is not released again: the same build, policy and code give the release they gave
-    before. ``ClinicOutcomesError`` where nothing was released by protect, or the period is not ``yyyy-mm``.
+    What was already released is not released again: the same build, policy, code and crisis line give the release
+    they gave before. ``ClinicOutcomesError`` where nothing was released by protect, or the period is not ``yyyy-mm``.
     """
     released = read_released(released_folder(settings, build_id), settings)
     if not PERIOD.fullmatch(released.reporting_period):
         raise ClinicOutcomesError("the reporting period of the build is not of the form yyyy-mm")
     recipients = (NETWORK, *(clinic.clinic_id for clinic in released.clinics))
     earlier = earlier_releases(settings.releases, released.reporting_period)
+    classes = {name: term.system_class for name, term in load_terms(settings).items()}
     content: dict[str, object] = {
         "build_id": released.build_id,
         "policy_id": released.policy_id,
@@ -54,6 +55,8 @@ def publish(settings: Settings, build_id: str | None = None) -> PublishRecord:
         "recipients": list(recipients),
         # A release says whom to call: another line is another release.
         "crisis_line": settings.crisis_line,
+        # Terms stand below their classes, as the project has them today.
+        "system_classes": fingerprint([canonical_json(classes)]),
         # Charts over releases are drawn from them, so a release depends on which there are.
         "earlier_releases": [path.name for path in earlier],
     }
@@ -65,7 +68,8 @@ def publish(settings: Settings, build_id: str | None = None) -> PublishRecord:
         if target is not None:
             break
         target = settings.releases / f"{released.reporting_period}.{_next_number(taken)}"
-        _write_release(target, released, content, earlier, settings)
+        release = Release(released, load_outline(), settings.crisis_line, classes)
+        _write_release(target, release, content, earlier)
     point_latest(target)
     return PublishRecord(release_id=target.name, build_id=released.build_id, recipients=recipients)
 
@@ -99,13 +103,9 @@ def _number(release: Path) -> int:
     return int(release.name.rpartition(".")[2])
 
 
-def _write_release(
-    target: Path, released: Released, content: dict[str, object], earlier: list[Path], settings: Settings
-) -> None:
-    classes = {name: term.system_class for name, term in load_terms(settings).items()}
-    release = Release(released, load_outline(), settings.crisis_line, classes)
+def _write_release(target: Path, release: Release, content: dict[str, object], earlier: list[Path]) -> None:
     with atomic_folder(target) as folder:
-        for recipient in (NETWORK, *(clinic.clinic_id for clinic in released.clinics)):
+        for recipient in (NETWORK, *(clinic.clinic_id for clinic in release.released.clinics)):
             charted = [name.figure_id(recipient) for name in release.outline.comparison.over_releases]
             report = compose_report(release, recipient, read_history(earlier, recipient, charted))
             _write_recipient(folder / recipient, report, release)
