@@ -48,7 +48,7 @@ $(INSTALLED): uv.lock pyproject.toml
 	$(VENV)/bin/uv sync --frozen --inexact --quiet --compile-bytecode
 	touch $@
 
-demo: install ## Generate twelve clinics, run both DAGs through Airflow, and tell where the report lies.
+demo: install ## Generate twelve clinics, run the DAGs through Airflow, and tell where the report lies.
 	@mkdir -p $(LOGS)
 	@echo "generating deliveries of $(PATIENTS) patients, seed $(SEED)"
 	@clinic-outcomes generate --out $(DATA_HOME)/landing --patients $(PATIENTS) --seed $(SEED)
