@@ -7,13 +7,14 @@ mapping files; its term lists are added here from the data, since they are not t
 import csv
 import re
 import shutil
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
+from scipy.stats import beta, chi2
 
 from clinic_outcomes.pipeline import run
 from clinic_outcomes.settings import Settings
@@ -140,6 +141,120 @@ def test_release_figures_equal_the_recount(settings: Settings) -> None:
     for name, count in by_class.items():
         assert values["adverse_events", "system_class", name] == count
         assert values["patients_with_any_event", "system_class", name] == people[name]
+
+
+RELATEDNESS = {
+    "NONE": "not_related",
+    "REMOTE": "unlikely",
+    "POSSIBLE": "possible",
+    "PROBABLE": "probable",
+    "": "not_recorded",
+}
+MAPPED = {"NAUSEA", "VOMITING", "DIZZINESS", "HEADACHE", "SOMNOLENCE", "FATIGUE"}
+"""Terms that the system's codes.csv maps; all others are carried as the trial wrote them, and counted as unmapped."""
+
+
+def mapped_term(event: dict[str, str]) -> str:
+    return code(event["AEDECOD"]) if event["AEDECOD"] in MAPPED else "unmapped"
+
+
+def subjects_by_share() -> dict[tuple[str, str, str], set[str]]:
+    """Subjects with a treatment-emergent event of each sort, by measure, dimension and category."""
+    arm_of = arms()
+    found: dict[tuple[str, str, str], set[str]] = defaultdict(set)
+    for event in emergent_events():
+        subject = event["USUBJID"]
+        populations = [("", ""), ("protocol", "other"), ("trial_arm", arm_of[subject])]
+        kinds = [("system_class", code(event["AEBODSYS"])), ("term", mapped_term(event))]
+        also = [("severity", event["AESEV"].lower()), ("worst_grade", "not_recorded"), ("action_taken", "not_recorded")]
+        relatedness = RELATEDNESS[event["AEREL"]]
+        for place in [*populations, *kinds, *also, ("relatedness", relatedness)]:
+            found["any_event_share", *place].add(subject)
+        if event["AESER"] == "Y":
+            for place in [*populations, *kinds, ("seriousness_criterion", "not_recorded")]:
+                found["serious_event_share", *place].add(subject)
+            found["any_event_share", "seriousness_criterion", "not_recorded"].add(subject)
+        if event["AESEV"] == "SEVERE":
+            for place in populations:
+                found["severe_event_share", *place].add(subject)
+        if relatedness in ("possible", "probable"):
+            for place in [*populations[:2], kinds[1]]:
+                found["related_event_share", *place].add(subject)
+    return found
+
+
+def test_shares_of_subjects_equal_the_recount(settings: Settings) -> None:
+    treated = {row["USUBJID"] for row in read("ex")}
+    in_arm = Counter(arm for subject, arm in arms().items() if subject in treated)
+    expected = {
+        (measure, dimension, category): (len(subjects), in_arm[category] if dimension == "trial_arm" else len(treated))
+        for (measure, dimension, category), subjects in subjects_by_share().items()
+    }
+    found = {
+        (measure, dimension, category): (int(numerator), denominator)
+        for measure, dimension, category, numerator, denominator in query(
+            settings,
+            "SELECT measure, dimension, category, numerator, denominator FROM [agg_figures] "
+            f"WHERE clinic_id = '{CLINIC}' AND measure IN {tuple({key[0] for key in expected})}",
+        )
+    }
+    assert {key: counts for key, counts in found.items() if counts[0]} == expected
+    assert len({category for _, dimension, category in expected if dimension == "system_class"}) == 23
+    assert expected["any_event_share", "", ""][1] == 254
+
+
+def test_subjects_by_the_trials_own_term_and_by_arm(settings: Settings) -> None:
+    arm_of = arms()
+    expected: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for event in emergent_events():
+        expected[event["AEDECOD"], arm_of[event["USUBJID"]]].add(event["USUBJID"])
+    found = query(
+        settings,
+        "SELECT reported_term, trial_arm, count(DISTINCT patient_key) FROM {fct_adverse_events} "
+        "WHERE is_treatment_emergent GROUP BY ALL",
+    )
+    assert {(term, arm): people for term, arm, people in found} == {key: len(who) for key, who in expected.items()}
+    assert len({term for term, _ in expected}) > 200
+
+
+def test_exact_intervals_of_the_shares_by_arm(settings: Settings) -> None:
+    rows = query(
+        settings,
+        "SELECT numerator, denominator, lower_end, upper_end, upper_95 FROM {agg_safety_shares} "
+        f"WHERE clinic_id = '{CLINIC}' AND dimension IN ('', 'trial_arm', 'system_class') AND denominator > 0",
+    )
+    assert len(rows) > 50
+    for seen, of, lower, upper, bound in rows:
+        assert lower == pytest.approx(beta.ppf(0.025, seen, of - seen + 1) if seen else 0, abs=1e-9)
+        assert upper == pytest.approx(beta.ppf(0.975, seen + 1, of - seen) if seen < of else 1, abs=1e-9)
+        assert bound == (None if seen else pytest.approx(1 - 0.05 ** (1 / of), abs=1e-9))
+
+
+def test_rates_over_exposure_and_what_cannot_be_told(settings: Settings) -> None:
+    sessions, events = len(read("ex")), emergent_events()
+    serious = sum(event["AESER"] == "Y" for event in events)
+    found = {
+        (measure, exposure): (count, rate, lower, upper)
+        for measure, exposure, count, rate, lower, upper in query(
+            settings,
+            "SELECT measure, exposure, events, rate, garwood_lower, garwood_upper FROM {agg_event_rates} "
+            f"WHERE clinic_id = '{CLINIC}' AND dimension = ''",
+        )
+    }
+    for measure, count in (("event_rate", len(events)), ("serious_event_rate", serious)):
+        seen, rate, lower, upper = found[f"{measure}_per_100_sessions", sessions]
+        assert (seen, rate) == (count, pytest.approx(100 * count / sessions, rel=1e-12))
+        assert lower == pytest.approx(100 * chi2.ppf(0.025, 2 * count) / 2 / sessions, rel=1e-9)
+        assert upper == pytest.approx(100 * chi2.ppf(0.975, 2 * count + 2) / 2 / sessions, rel=1e-9)
+    # The trial says neither until when it watched a subject nor in which of its sessions an event happened.
+    for measure in ("event_rate", "first_event_rate"):
+        assert found[f"{measure}_per_100_patient_years", 0][1:] == (None, None, None)
+    tied = query(
+        settings,
+        "SELECT numerator, denominator, value FROM [agg_figures] "
+        f"WHERE figure_id = 'sessions_with_event_share/{CLINIC}//'",
+    )
+    assert tied == [(0, 0, None)]
 
 
 def test_the_published_version_is_refused_for_its_dates_and_none_of_them_leaves_landing(settings: Settings) -> None:
