@@ -6,11 +6,11 @@ import math
 from collections.abc import Callable
 from decimal import ROUND_HALF_UP, Decimal
 
-import duckdb
 import pytest
 
 from clinic_outcomes.settings import Settings
-from tests.support.published_studies import ALBOTT, FEDER, OSMIND, RODRIGUES, ROSS
+from tests.support.marts import rows
+from tests.support.published_studies import ALBOTT, AUDIT, FEDER, OSMIND, RODRIGUES, ROSS
 from tests.support.study_cohorts import study_cohorts
 
 __all__ = ["study_cohorts"]
@@ -26,16 +26,10 @@ def find(study_cohorts: Settings) -> Find:
     found = {
         figure_id: (numerator, denominator, value)
         for figure_id, *(numerator, denominator, value) in rows(
-            study_cohorts, "SELECT figure_id, numerator, denominator, value FROM {release/agg_figures}"
+            study_cohorts, "SELECT figure_id, numerator, denominator, value FROM {agg_figures}"
         )
     }
     return lambda figure_id: found[figure_id]
-
-
-def rows(settings: Settings, sql: str) -> list[tuple[object, ...]]:
-    """Rows of SQL in which ``{core/agg_outcomes}`` stands for a mart."""
-    tables = sql.replace("{", f"(FROM read_parquet('{settings.marts}/latest/").replace("}", ".parquet'))")
-    return duckdb.sql(tables).fetchall()
 
 
 def number(settings: Settings, sql: str) -> float:
@@ -60,7 +54,7 @@ def test_feder_responders(find: Find, arm: str, time_point: str) -> None:
 def test_feder_arms_are_two_protocols_and_never_pooled(study_cohorts: Settings) -> None:
     found = rows(
         study_cohorts,
-        "SELECT dimension, category, patients FROM {release/agg_figures} "
+        "SELECT dimension, category, patients FROM {agg_figures} "
         f"WHERE measure = 'caps_5_week_2_response_share' AND clinic_id = '{FEDER.clinic_id}'",
     )
     assert sorted(found, key=str) == [
@@ -76,7 +70,7 @@ def test_feder_difference_between_arms(study_cohorts: Settings) -> None:
         str(arm): (float(str(mean)), float(str(sd)), int(str(paired)))
         for arm, mean, sd, paired in rows(
             study_cohorts,
-            "SELECT category, change_mean, change_sd, paired FROM {core/agg_outcomes} WHERE instrument = 'caps_5' "
+            "SELECT category, change_mean, change_sd, paired FROM {agg_outcomes} WHERE instrument = 'caps_5' "
             f"AND clinic_id = '{FEDER.clinic_id}' AND time_point = 'week_2' AND dimension = 'trial_arm'",
         )
     }
@@ -94,7 +88,7 @@ def test_feder_median_time_to_loss_of_response(study_cohorts: Settings, instrume
     name, category = dimension.split("/")
     found = rows(
         study_cohorts,
-        "SELECT DISTINCT people, median_days FROM {core/agg_survival_medians} "
+        "SELECT DISTINCT people, median_days FROM {agg_survival_medians} "
         f"WHERE clinic_id = '{FEDER.clinic_id}' AND instrument = '{instrument}' "
         f"AND dimension = '{name}' AND category = '{category}'",
     )
@@ -106,7 +100,7 @@ def test_feder_people(study_cohorts: Settings) -> None:
         study_cohorts,
         "SELECT avg(age_years), stddev_samp(age_years), count(*) FILTER (sex = 'female'), "
         "count(*) FILTER (sex = 'male'), count(*) FILTER (is_completed) "
-        "FROM {core/fct_index_courses} JOIN {core/dim_patients} USING (patient_key) "
+        "FROM {fct_index_courses} JOIN {dim_patients} USING (patient_key) "
         f"WHERE patient_key LIKE '{FEDER.clinic_id}/%' GROUP BY trial_arm ORDER BY trial_arm",
     )
     expected = zip(FEDER.mean_age, FEDER.age_sd, FEDER.women, FEDER.men, FEDER.completed, strict=True)
@@ -122,7 +116,7 @@ def test_albott_decreases_with_their_intervals(
 ) -> None:
     ((paired, *decrease),) = rows(
         study_cohorts,
-        "SELECT paired, -change_mean, -change_upper, -change_lower FROM {core/agg_outcomes} "
+        "SELECT paired, -change_mean, -change_upper, -change_lower FROM {agg_outcomes} "
         f"WHERE clinic_id = '{ALBOTT.clinic_id}' AND instrument = '{instrument}' AND dimension = 'protocol' "
         f"AND time_point = '{time_point}'",
     )
@@ -143,7 +137,7 @@ def test_ross_before_and_after(find: Find, instrument: str, published: tuple[flo
 
 
 def test_ross_infusions(study_cohorts: Settings, find: Find) -> None:
-    dose = f"SELECT avg(dose_mg_per_kg) FROM {{core/fct_sessions}} WHERE clinic_id = '{ROSS.clinic_id}'"
+    dose = f"SELECT avg(dose_mg_per_kg) FROM {{fct_sessions}} WHERE clinic_id = '{ROSS.clinic_id}'"
     assert rounded(number(study_cohorts, dose), 2) == ROSS.mean_dose_mg_per_kg
     *_, minutes = find(f"infusion_minutes_mean/{ROSS.clinic_id}//")
     assert minutes == ROSS.infusion_minutes
@@ -179,16 +173,16 @@ def test_osmind_people_and_their_infusions(study_cohorts: Settings) -> None:
     clinic = f"clinic_id = '{OSMIND.clinic_id}'"
     four = (
         "SELECT 100 * avg((fourth_day - first_day <= 28)::INTEGER) FROM (SELECT min(session_day) AS first_day, "
-        f"coalesce(list_sort(list(session_day))[4], 9999) AS fourth_day FROM {{core/fct_sessions}} WHERE {clinic} "
+        f"coalesce(list_sort(list(session_day))[4], 9999) AS fourth_day FROM {{fct_sessions}} WHERE {clinic} "
         "GROUP BY patient_key)"
     )
     assert rounded(number(study_cohorts, four), 0) == OSMIND.four_within_28_days_percent
-    women = f"SELECT 100 * avg((sex = 'female')::INTEGER) FROM {{core/dim_patients}} WHERE {clinic}"
+    women = f"SELECT 100 * avg((sex = 'female')::INTEGER) FROM {{dim_patients}} WHERE {clinic}"
     assert rounded(number(study_cohorts, women), 0) == OSMIND.women_percent
-    age = f"SELECT avg(age_years) FROM {{core/dim_patients}} WHERE {clinic}"
+    age = f"SELECT avg(age_years) FROM {{dim_patients}} WHERE {clinic}"
     assert rounded(number(study_cohorts, age), 1) == OSMIND.mean_age
     depressed = (
-        "SELECT 100 * sum(due) FILTER (category = 'yes') / sum(due) FROM {core/agg_outcomes} "
+        "SELECT 100 * sum(due) FILTER (category = 'yes') / sum(due) FROM {agg_outcomes} "
         f"WHERE {clinic} AND dimension = 'comorbid_depression' AND instrument = 'pcl_5' AND time_point = 'last'"
     )
     assert rounded(number(study_cohorts, depressed), 0) == OSMIND.depression_percent
@@ -211,3 +205,34 @@ def test_rodrigues_people_with_each_side_effect(find: Find, term: str, percent: 
     # Everybody affected is so twice, and counts once.
     events, *_ = find(f"adverse_events/{RODRIGUES.clinic_id}/term/{term}")
     assert events == 2 * affected
+
+
+@pytest.mark.parametrize(
+    ("place", "denominator", "percent"),
+    [
+        ("sessions_with_event_share/{}//", sum(AUDIT.sessions), AUDIT.upper_percent_a_session),
+        ("sessions_with_event_share/{}/trial_arm/intravenous", AUDIT.sessions[0], AUDIT.upper_percent_by_route[0]),
+        ("sessions_with_event_share/{}/trial_arm/intramuscular", AUDIT.sessions[1], AUDIT.upper_percent_by_route[1]),
+        ("serious_event_share/{}//", sum(AUDIT.people), AUDIT.upper_percent_a_person),
+    ],
+)
+def test_what_an_audit_that_saw_nothing_may_have_missed(
+    study_cohorts: Settings, place: str, denominator: int, percent: float
+) -> None:
+    ((seen, of, lower, bound),) = rows(
+        study_cohorts,
+        "SELECT numerator, denominator, lower_end, upper_95 FROM {agg_safety_shares} "
+        f"WHERE figure_id = '{place.format(AUDIT.clinic_id)}'",
+    )
+    assert (seen, of, lower) == (0, denominator, 0)
+    assert rounded(100 * float(str(bound)), 2) == percent
+
+
+def test_the_audits_rate_has_the_same_bound_from_poisson(study_cohorts: Settings) -> None:
+    bound = number(
+        study_cohorts,
+        "SELECT upper_95 FROM {agg_event_rates} WHERE measure = 'serious_event_rate_per_100_sessions' "
+        f"AND clinic_id = '{AUDIT.clinic_id}' AND dimension = ''",
+    )
+    assert bound == pytest.approx(-100 * math.log(0.05) / sum(AUDIT.sessions), rel=1e-12)
+    assert rounded(bound, 2) == AUDIT.upper_percent_a_session

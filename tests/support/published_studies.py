@@ -88,4 +88,20 @@ class Rodrigues2022:
     nausea_percent: float = 13.3
 
 
+@dataclass(frozen=True)
+class KetamineAudit:
+    """An audit of 1,985 ketamine sessions without an event of its first tier (Sage), one-sided 95 % upper bounds.
+
+    The page gives no people by route; 265 and 31 are assumed.
+    """
+
+    clinic_id: str = "ketamine_audit"
+    people: tuple[int, int] = (265, 31)
+    sessions: tuple[int, int] = (1779, 206)
+    upper_percent_a_session: float = 0.15
+    upper_percent_by_route: tuple[float, float] = (0.17, 1.44)
+    upper_percent_a_person: float = 1.01
+
+
 FEDER, ALBOTT, ROSS, OSMIND, RODRIGUES = Feder2021(), Albott2018(), Ross2019(), Osmind(), Rodrigues2022()
+AUDIT = KetamineAudit()

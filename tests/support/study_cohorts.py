@@ -21,7 +21,7 @@ from clinic_outcomes.model import model
 from clinic_outcomes.settings import Settings
 from tests.support.columnar_states import write_columnar_state
 from tests.support.model_states import small_settings
-from tests.support.published_studies import ALBOTT, FEDER, OSMIND, RODRIGUES, ROSS
+from tests.support.published_studies import ALBOTT, AUDIT, FEDER, OSMIND, RODRIGUES, ROSS
 from tests.support.whole_numbers import whole_numbers
 
 Columns = dict[str, list[object]]
@@ -37,6 +37,7 @@ TITLES = {
     ROSS.clinic_id: "Ross 2019",
     OSMIND.clinic_id: "Osmind registry",
     RODRIGUES.clinic_id: "Rodrigues 2022",
+    AUDIT.clinic_id: "Ketamine audit",
 }
 
 
@@ -61,7 +62,7 @@ def write_studies(folder: Path) -> Settings:
     folder.mkdir(parents=True, exist_ok=True)
     settings = small_settings(folder, TITLES)
     with duckdb.connect() as connection:
-        for write in (write_feder, write_albott, write_ross, write_osmind, write_rodrigues):
+        for write in (write_feder, write_albott, write_ross, write_osmind, write_rodrigues, write_audit):
             write(connection, settings)
     return settings
 
@@ -278,6 +279,27 @@ def write_rodrigues(connection: duckdb.DuckDBPyConnection, settings: Settings) -
                 "serious": ["no"] * len(events),
                 "onset_day": [FIRST_DAY + 3 * (session - 1) for _, _, session in events],
             },
+        ),
+    )
+
+
+def write_audit(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
+    """Sessions of two routes, an arm each, spread evenly over the people of the route; nothing ever happened."""
+    people, arms, days = [], [], []
+    for arm, count, sessions in zip(("intravenous", "intramuscular"), AUDIT.people, AUDIT.sessions, strict=True):
+        people += [f"{arm[:7]}{place:03d}" for place in range(count)]
+        arms += [arm] * count
+        days += [range(0, 7 * (sessions // count + (place < sessions % count)), 7) for place in range(count)]
+    write_columnar_state(
+        connection,
+        settings,
+        AUDIT.clinic_id,
+        _tables(
+            connection,
+            patient=_people(people),
+            course=_courses(people, trial_arm=arms, planned_sessions=[None] * len(people)),
+            session=_sessions(people, days, ["ketamine"] * len(people), ["0.5"] * len(people), minutes=40),
+            adverse_event={"adverse_event_id": [], "patient_id": [], "term": []},
         ),
     )
 
