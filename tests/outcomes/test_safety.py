@@ -14,8 +14,8 @@ from statsmodels.stats.proportion import proportion_confint
 
 from clinic_outcomes.model import model
 from clinic_outcomes.settings import Settings
-from tests.outcomes.oracle import mart
 from tests.outcomes.safety_recomputed import Counts, Safety, populations
+from tests.support.marts import mart
 from tests.support.model_states import read_table, small_settings, write_state
 from tests.support.outcome_network import outcome_network
 
