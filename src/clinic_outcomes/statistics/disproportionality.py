@@ -107,9 +107,10 @@ def exact_p_value(table: FourFoldTable) -> float:
 
     One-sided: Fisher's exact test, the upper tail of the hypergeometric distribution.
     """
-    if table.events == 0:
-        return 1.0
     everybody, with_event = table.treated + table.other_treated, table.events + table.other_events
+    # As few as there can be: it cannot be otherwise.
+    if table.events <= max(0, with_event - table.other_treated):
+        return 1.0
     counts = np.arange(table.events, min(table.treated, with_event) + 1, dtype=np.float64)
     log_probability = (
         _log_combinations(with_event, counts)

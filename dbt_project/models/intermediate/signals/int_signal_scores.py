@@ -20,8 +20,8 @@ SCORES = ("expected", *RATIOS, "ic", "ic025", "ebgm", "eb05", "p_value", "adjust
 def model(dbt, session):
     """Ratios, information component, shrunken ratios and p-values of each cell; not a number where there is none.
 
-    Rounded, the shrunken ones to four decimals, so that the last digits of one machine's arithmetic do not reach the
-    marts.
+    Rounded to nine decimals, the shrunken ones to four, so that the last digits of one machine's arithmetic do not
+    reach the marts.
     """
     dbt.config(materialized="table")
     cells = dbt.ref("int_signal_cells").order(", ".join(KEYS)).fetchnumpy()
@@ -48,7 +48,7 @@ def model(dbt, session):
             scores["expected"][of_axis],
             len(set(keys["category"][of_axis])),
         )
-    decimals = {"ebgm": 4, "eb05": 4, "p_value": 12, "adjusted_p_value": 12}
+    decimals = {"ebgm": 4, "eb05": 4}
     return keys | {name: np.round(values, decimals.get(name, 9)) for name, values in scores.items()}
 
 
