@@ -153,13 +153,17 @@ def test_shrunken_ratios(signals: pd.DataFrame, axis: str) -> None:
     """A prior fitted by differential evolution, and the posterior of each cell summed over a fine grid."""
     cells = signals[signals.axis == axis]
     counts, expected = cells.people_with_event.to_numpy(float), cells.expected.to_numpy(float)
-    bounds = [(-4.0, 9.0), (-5.0, 4.0), (-4.0, 9.0), (-5.0, 4.0), (-6.0, 6.0)]
-    fit = optimize.differential_evolution(
-        loss, bounds, args=(counts, expected), seed=3, popsize=12, maxiter=150, tol=1e-8, polish=False
-    )
+    bounds = [(-4.0, 9.0), (-9.0, 4.0), (-4.0, 9.0), (-9.0, 4.0), (-6.0, 6.0)]
+    evolved = [
+        optimize.differential_evolution(
+            loss, bounds, args=(counts, expected), seed=seed, popsize=12, maxiter=150, tol=1e-8, polish=False
+        )
+        for seed in (3, 4, 5)
+    ]
+    # Each may have settled on a lesser maximum.
     fit = optimize.minimize(
         loss,
-        fit.x,
+        min(evolved, key=lambda found: found.fun).x,
         args=(counts, expected),
         method="Nelder-Mead",
         options={"maxfev": 3_000, "xatol": 1e-7, "fatol": 1e-9},

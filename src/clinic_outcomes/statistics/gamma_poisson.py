@@ -28,11 +28,11 @@ PARAMETERS = 5
 
 # Searched are the logarithm of each component's mean, its coefficient of variation 1/√shape, and the probability of the
 # first. One that does not vary at all lies at an end of that range, where a search over shapes would go on for ever.
-_LOWEST = (-5.0, 0.01, -5.0, 0.01, 0.0)
-_HIGHEST = (5.0, 10.0, 5.0, 10.0, 1.0)
+_LOWEST = (-12.0, 0.01, -12.0, 0.01, 0.0)
+_HIGHEST = (7.0, 10.0, 7.0, 10.0, 1.0)
 
 # The likelihood has several maxima. All pairs of these components are tried first, and searches begin at the best.
-_GRID_OF_LOG_MEANS = (-4.0, -2.0, -1.0, -0.5, -0.15, 0.15, 0.4, 0.7, 1.1, 1.6, 2.2, 3.0)
+_GRID_OF_LOG_MEANS = (-6.0, -4.0, -2.0, -1.0, -0.5, -0.15, 0.15, 0.4, 0.7, 1.1, 1.6, 2.2, 3.0)
 _GRID_OF_VARIATIONS = (0.03, 0.2, 0.5, 1.0, 2.0, 5.0)
 _GRID_OF_PROBABILITIES = (0.03, 0.1, 0.3, 0.5)
 _SEARCHES = 8
