@@ -180,6 +180,19 @@ def test_a_rate_of_nothing_has_the_bound_of_its_sessions(alder: Grid) -> None:
     assert exact <= float(found[1]) < exact * 1.01
 
 
+def test_a_rate_of_fewer_clinics_than_its_sessions_has_no_bound(tmp_path: Path) -> None:
+    # Of 1,000 people with events 600 are of clinics that say whether an event is serious: their sessions are not shown.
+    figures = """
+measure                             | clinic_id | dimension | category | numerator | denominator | value | patients | clinics
+sessions_with_event_share           | network   | ''        | ''       | 200       | 5000        | 0.04  | 1000     | 4
+event_rate_per_100_sessions         | network   | ''        | ''       | 200       | 1000        | 4     | 1000     | 4
+serious_event_rate_per_100_sessions | network   | ''        | ''       | 0         | 600         | 0     | 600      | 3
+serious_adverse_events              | network   | ''        | ''       | 0         | -           | 0     | 0        | 3
+"""  # noqa: E501
+    page = Grid(make_release(tmp_path, MEASURES, figures) / "network" / "index.html")
+    assert _summary(page, "Serious events by sessions")[1] == "0.0 none seen"
+
+
 def test_a_figure_that_is_not_there_says_why(release: Path, alder: Grid) -> None:
     # No time was recorded that a rate could be taken over.
     assert _summary(alder, "Events by time")[1] == "not estimable"

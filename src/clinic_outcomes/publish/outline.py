@@ -168,10 +168,12 @@ class Comparison(_Part):
 class Exposure(_Part):
     """What a rate of events is taken over: the denominator of a share, and per how many of it.
 
-    A share of the same clinics: a count of sessions would have those of clinics that deliver no events, too.
+    A share of the same clinics: a count of sessions would have those of clinics that deliver no events, too. It serves
+    a rate that is of as many people as ``of_people``, so that no clinic is in the one and not in the other.
     """
 
     measure: str
+    of_people: str
     per: int
 
 

@@ -114,8 +114,11 @@ class Uncertainty:
         if measure.figure_type == "rate":
             return upwards(100 * rounded_upper_bound_of_none(figure.denominator, base))
         over = self.outline.exposures.get(measure.unit)
-        share = over and self.released.figure(over.measure, figure.clinic_id, figure.dimension, figure.category)
-        if not over or not share or not share.denominator:
+        if over is None:
+            return None
+        key = (figure.clinic_id, figure.dimension, figure.category)
+        share, people = self.released.figure(over.measure, *key), self.released.figure(over.of_people, *key)
+        if not share or not people or not share.denominator or people.denominator != figure.denominator:
             return None
         return upwards(over.per * upper_rate_of_none(possible_counts(share.denominator, base)[0]))
 
