@@ -121,6 +121,13 @@ FIGURES = """
     serious_event_share                    | alder  | seriousness_criterion | hospitalisation | 1         | 5           | 0.2
     serious_event_share                    | alder  | seriousness_criterion | disability      | 1         | 5           | 0.2
     serious_event_share                    | alder  | seriousness_criterion | death           | -         | -           | absent
+    serious_event_share                    | cedar  | ''                    | ''              | 0         | 0           | -
+    serious_event_share                    | network | ''                   | ''              | 3         | 16          | 0.1875
+    any_event_share                        | network | ''                   | ''              | 10        | 17          | 0.588235
+    severe_event_share                     | cedar  | ''                    | ''              | 0         | 0           | -
+    related_event_share                    | cedar  | ''                    | ''              | 0         | 0           | -
+    discontinued_for_event_share           | birch  | ''                    | ''              | -         | -           | absent
+    serious_event_rate_per_100_sessions    | cedar  | ''                    | ''              | -         | -           | absent
     severe_event_share                     | alder  | ''                    | ''              | 2         | 5           | 0.4
     related_event_share                    | alder  | ''                    | ''              | 2         | 5           | 0.4
     related_event_share                    | alder  | term                  | nausea          | 1         | 5           | 0.2

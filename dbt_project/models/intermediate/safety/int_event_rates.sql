@@ -1,10 +1,10 @@
 {{ config(materialized='table') }}
-{#- measure, events, people with an event, exposure, its unit, dimensions -#}
+{#- measure, events, people with an event, exposure, its unit, dimensions, what a clinic knows -#}
 {%- set measures = [
     ['event_rate_per_100_sessions', 'events', 'people_with_event', 'sessions', 'sessions',
         ['', 'protocol', 'trial_arm', 'term']],
     ['serious_event_rate_per_100_sessions', 'serious_events', 'people_with_serious_event', 'sessions', 'sessions',
-        ['', 'protocol']],
+        ['', 'protocol'], 'knows_seriousness'],
     ['event_rate_per_100_patient_years', 'events_in_time', 'people_with_event_in_time', 'days_watched', 'days',
         ['', 'protocol', 'trial_arm']],
     ['first_event_rate_per_100_patient_years', 'people_with_event_in_time', 'people_with_event_in_time',
@@ -47,19 +47,19 @@ sums as (
 
 measured as (
 
-    {%- for measure, events, people, exposure, unit, dimensions in measures %}
+    {%- for measure in measures %}
     select
-        '{{ measure }}' as measure,
+        '{{ measure[0] }}' as measure,
         clinic_id,
         dimension,
         category,
-        {{ events }} as events,
-        {{ exposure }} as exposure,
-        '{{ unit }}' as exposure_unit,
+        {{ measure[1] }} as events,
+        {{ measure[3] }} as exposure,
+        '{{ measure[4] }}' as exposure_unit,
         treated as people,
-        {{ people }} as people_with_event
+        {{ measure[2] }} as people_with_event
     from sums
-    where dimension in {{ quoted(dimensions) }}
+    where dimension in {{ quoted(measure[5]) }}{{ ' and ' ~ measure[6] if measure | length > 6 }}
     {%- if not loop.last %}
     union all
     {%- endif %}

@@ -136,6 +136,7 @@ select
     -- judgements
     term <> 'unmapped' as is_mapped,
     coalesce(serious = 'yes', false) as is_serious,
+    coalesce(serious in ('yes', 'no'), false) as is_seriousness_recorded,
     case
         when grade is not null then grade >= 3
         when severity in ('mild', 'moderate') then false
