@@ -269,6 +269,18 @@ def test_an_alarm_is_told_once_until_a_further_serious_session(tmp_path: Path) -
     assert [len(told(records)) for records in found] == [2, 1, 0, 1, 1]
 
 
+def test_an_alarm_names_the_sessions_since_the_value_was_last_zero(tmp_path: Path) -> None:
+    """In control 6 %, five times that looked for: the step is 6. First 6 - 10, so 0; then 8 * 6 - 10 = 38."""
+    settings = make_settings(tmp_path, {"serious_sessions_per_10000": 600, "monitoring_horizon_sessions": 100})
+    (first,) = raised(settings, serious((1, 1)), each=1)
+    cluster = serious(*((person, 1) for person in range(101, 109)), first=101)
+    drop(settings, LOUD, cluster, 2, "delta", numbers=range(101, 111), each=1)
+    take_in(settings, LOUD)
+    second = alert(LOUD, settings)
+    assert (monitored(first), monitored(second)) == ([], [((2,), [0, 38], 8)])
+    assert [len(record.deliveries) for record in second] == [1, 1]
+
+
 def test_a_table_of_events_that_comes_late_is_no_cluster(tmp_path: Path) -> None:
     """Sessions fall where their export told of them: 3 events of 9 exports' sessions are those of the sessions."""
     settings = make_settings(tmp_path, {"serious_sessions_per_10000": 150, "monitoring_horizon_sessions": 100})
