@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import duckdb
 import pandas as pd
 
-from clinic_outcomes.files import latest
 from clinic_outcomes.settings import Settings
 from tests.outcomes.recomputed import (
     RESPONSE_PERCENT,
@@ -60,14 +58,6 @@ THRESHOLDS: Mapping[str, Mapping[str, int]] = {
 """Thresholds of the sets in use, beside those of response."""
 RECALL_DAYS = {"past_month": 30, "past_2_weeks": 14, "past_week": 7, "past_day": 1, "current": 0}
 SAME_DAY = ("past_day", "since_last_visit", "current")
-
-
-def mart(settings: Settings, name: str) -> pd.DataFrame:
-    """A mart of the latest build."""
-    folder = latest(settings.marts)
-    assert folder is not None
-    (path,) = folder.rglob(f"{name}.parquet")
-    return duckdb.sql(f"SELECT * FROM read_parquet('{path}')").df()
 
 
 def begins_before(scores: pd.DataFrame, day: pd.Series) -> pd.Series:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from fractions import Fraction
 
-import duckdb
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,7 +12,9 @@ import pytest
 from clinic_outcomes.model import model
 from clinic_outcomes.settings import Settings
 from tests.outcomes.recomputed import accepted_table, course_ends, index_courses, scored_questionnaires
+from tests.support import marts
 from tests.support.courses_by_hand import clinic_tables
+from tests.support.marts import mart
 from tests.support.model_states import read_table, small_settings, write_state
 from tests.support.outcome_network import outcome_network
 
@@ -134,20 +135,14 @@ def by_hand(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     return settings
 
 
-def mart(settings: Settings, name: str) -> pd.DataFrame:
-    path = next((settings.home / "marts" / "latest").resolve().glob(f"*/{name}.parquet"))
-    return duckdb.sql(f"FROM read_parquet('{path}')").df()
-
-
 def shares(settings: Settings, clinic_id: str, measures: str) -> dict[tuple[str, str], tuple[int, int]]:
     """Numerator and denominator by measure and category."""
-    path = (settings.home / "marts" / "latest" / "release" / "agg_figures.parquet").resolve()
-    rows = duckdb.execute(
-        "SELECT measure, category, numerator::BIGINT, denominator FROM read_parquet(?) "
-        "WHERE clinic_id = ? AND regexp_full_match(measure, ?)",
-        [str(path), clinic_id, measures],
-    ).fetchall()
-    return {(measure, category): (numerator, denominator) for measure, category, numerator, denominator in rows}
+    found = marts.rows(
+        settings,
+        "SELECT measure, category, numerator::BIGINT, denominator FROM {agg_figures} "
+        f"WHERE clinic_id = '{clinic_id}' AND regexp_full_match(measure, '{measures}')",
+    )
+    return {(measure, category): (numerator, denominator) for measure, category, numerator, denominator in found}
 
 
 def responses(settings: Settings, clinic_id: str) -> dict[str, Fraction]:

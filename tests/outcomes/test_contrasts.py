@@ -14,8 +14,9 @@ from statsmodels.stats.weightstats import CompareMeans, DescrStatsW
 
 from clinic_outcomes.model import model
 from clinic_outcomes.settings import Settings
-from tests.outcomes.oracle import baselines, groups, mart, outcomes
+from tests.outcomes.oracle import baselines, groups, outcomes
 from tests.outcomes.recomputed import index_courses, scored_questionnaires
+from tests.support.marts import mart
 from tests.support.model_states import small_settings, write_state
 from tests.support.outcome_network import outcome_network
 

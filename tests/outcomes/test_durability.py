@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-import duckdb
 import numpy as np
 import pandas as pd
 import pytest
@@ -16,6 +15,7 @@ from clinic_outcomes.model import model
 from clinic_outcomes.settings import Settings
 from tests.outcomes.recomputed import accepted_table, course_ends, index_courses, scored_questionnaires
 from tests.support.courses_by_hand import clinic_tables
+from tests.support.marts import mart
 from tests.support.model_states import read_table, small_settings, write_state
 from tests.support.outcome_network import outcome_network
 
@@ -111,12 +111,6 @@ def by_hand(tmp_path_factory: pytest.TempPathFactory) -> Settings:
         write_state(settings, name, clinic_tables(text))
     model(settings)
     return settings
-
-
-def mart(settings: Settings, name: str) -> pd.DataFrame:
-    folder = (settings.home / "marts" / "latest").resolve()
-    path = next(folder.glob(f"*/{name}.parquet"))
-    return duckdb.sql(f"FROM read_parquet('{path}')").df()
 
 
 def curve(settings: Settings, name: str, clinic_id: str, dimension: str, rule: str) -> pd.DataFrame:
@@ -416,5 +410,7 @@ def test_life_tables_equal_an_actuarial_computation(outcome_network: Settings, r
 def test_nothing_exact_of_the_median_is_in_the_release(outcome_network: Settings) -> None:
     folder = Path(outcome_network.home / "marts" / "latest" / "release")
     measures = set(mart(outcome_network, "agg_figures").measure)
-    assert not [measure for measure in measures if "median" in measure]
+    # Medians of adverse events are others.
+    medians = {measure for measure in measures if "median" in measure}
+    assert medians <= {"onset_minutes_median", "resolution_minutes_median"}
     assert not list(folder.glob("*survival*")) + list(folder.glob("*durability*"))

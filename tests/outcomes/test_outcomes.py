@@ -10,8 +10,9 @@ import pytest
 from scipy import stats
 
 from clinic_outcomes.settings import Settings
-from tests.outcomes.oracle import GROUP, by_clinic_and_network, groups, mart, outcomes
+from tests.outcomes.oracle import GROUP, by_clinic_and_network, groups, outcomes
 from tests.outcomes.recomputed import index_courses
+from tests.support.marts import mart
 from tests.support.outcome_network import outcome_network
 
 __all__ = ["outcome_network"]

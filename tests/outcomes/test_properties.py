@@ -14,9 +14,9 @@ import pytest
 from clinic_outcomes.model import model
 from clinic_outcomes.pipeline import run
 from clinic_outcomes.settings import Settings
-from tests.outcomes.oracle import mart
 from tests.support.courses_by_hand import clinic_tables
 from tests.support.deliveries import deliver
+from tests.support.marts import mart
 from tests.support.model_states import small_settings, write_state
 from tests.support.short_keys import short_keys
 

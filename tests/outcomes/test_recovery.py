@@ -15,9 +15,9 @@ from tests.outcomes.oracle import (
     baselines,
     begins_before,
     by_clinic_and_network,
-    mart,
 )
 from tests.outcomes.recomputed import accepted_table, index_courses, scored_questionnaires
+from tests.support.marts import mart
 from tests.support.model_states import read_table, small_settings, write_state
 from tests.support.outcome_network import outcome_network
 

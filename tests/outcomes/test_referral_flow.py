@@ -4,15 +4,11 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-from typing import Any
-
-import duckdb
 import pytest
 
-from clinic_outcomes.files import latest
 from clinic_outcomes.model import model
 from clinic_outcomes.settings import Settings
+from tests.support.marts import case_id, check_figure, rows
 from tests.support.model_states import read_table, small_settings, write_state
 
 # A1 takes every step. A2 is treated and nothing else is recorded. A3 was never referred. A4 was treated before the referral.
@@ -223,25 +219,9 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     return made
 
 
-def rows(settings: Settings, query: str) -> list[tuple[Any, ...]]:
-    """Result of a query in which ``{mart}`` stands for that mart of the latest build."""
-    folder = latest(settings.marts)
-    assert folder is not None
-    marts = {path.stem: f"'{path}'" for path in folder.rglob("*.parquet")}
-    return duckdb.execute(query.format_map(marts)).fetchall()
-
-
-def case_id(case: dict[str, str | None]) -> str:
-    return "-".join(str(case[name]) for name in ("measure", "clinic_id", "category"))
-
-
 @pytest.mark.parametrize("case", read_table(FIGURES), ids=case_id)
 def test_figures_are_those_counted_by_eye(settings: Settings, case: dict[str, str | None]) -> None:
-    key = "/".join(str(case[name]) for name in ("measure", "clinic_id", "dimension", "category"))
-    columns = ("numerator", "denominator", "value", "patients")
-    found = rows(settings, f"SELECT {', '.join(columns)} FROM {{agg_figures}} WHERE figure_id = '{key}'")
-    expected = tuple(None if case[name] is None else Decimal(str(case[name])) for name in columns)
-    assert found == [expected]
+    check_figure(settings, case)
 
 
 def test_each_person_is_at_one_furthest_step_on_known_days(settings: Settings) -> None:

@@ -6,16 +6,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import duckdb
 import numpy as np
 import pandas as pd
 import pytest
 
-from clinic_outcomes.files import latest
 from clinic_outcomes.model import model
 from clinic_outcomes.settings import Settings
-from tests.outcomes.oracle import COURSE, by_clinic_and_network, groups, mart, outcomes
+from tests.outcomes.oracle import COURSE, by_clinic_and_network, groups, outcomes
 from tests.outcomes.recomputed import ITEMS, accepted_table, index_courses, scored_questionnaires
+from tests.support.marts import cells, mart
 from tests.support.model_states import read_table, small_settings, write_state
 from tests.support.outcome_network import outcome_network
 
@@ -114,17 +113,8 @@ def by_hand(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     return settings
 
 
-def rows(settings: Settings, query: str) -> list[dict[str, str | None]]:
-    folder = latest(settings.marts)
-    assert folder is not None
-    marts = {path.stem: f"'{path}'" for path in folder.rglob("*.parquet")}
-    result = duckdb.sql(query.format_map(marts))
-    told = [[None if value is None else str(value) for value in row] for row in result.fetchall()]
-    return [dict(zip(result.columns, row, strict=True)) for row in told]
-
-
 def test_questionnaires_are_scored_as_by_eye(by_hand: Settings) -> None:
-    found = rows(
+    found = cells(
         by_hand,
         """
         SELECT split_part(assessment_key, '/', 2) AS assessment, total_score AS total, score_status AS status,
@@ -136,7 +126,7 @@ def test_questionnaires_are_scored_as_by_eye(by_hand: Settings) -> None:
 
 
 def test_clusters_are_those_seen_by_eye(by_hand: Settings) -> None:
-    found = rows(
+    found = cells(
         by_hand,
         """
         SELECT split_part(assessment_key, '/', 2) AS assessment, cluster, items, items_answered AS answered,
@@ -148,7 +138,7 @@ def test_clusters_are_those_seen_by_eye(by_hand: Settings) -> None:
 
 
 def test_questionnaires_without_a_total_are_counted_by_reason(by_hand: Settings) -> None:
-    found = rows(
+    found = cells(
         by_hand,
         """
         SELECT category, numerator::INTEGER AS questionnaires, patients FROM {agg_figures}
@@ -267,6 +257,6 @@ def test_a_clinic_without_items_has_no_figures_of_items(tmp_path: Path) -> None:
     }
     write_state(settings, "alder", tables)
     model(settings)
-    measures = {row["measure"] for row in rows(settings, "SELECT DISTINCT measure FROM {agg_figures}")}
+    measures = {row["measure"] for row in cells(settings, "SELECT DISTINCT measure FROM {agg_figures}")}
     assert "pcl_5_last_change" in measures
     assert not [name for name in measures if name and ("cluster" in name or "diagnosis" in name)]

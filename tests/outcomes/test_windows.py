@@ -11,8 +11,8 @@ import pytest
 
 from clinic_outcomes.model import model
 from clinic_outcomes.settings import Settings
-from tests.outcomes.oracle import mart
 from tests.support.courses_by_hand import clinic_tables
+from tests.support.marts import mart
 from tests.support.model_states import read_table, small_settings, write_state
 
 # Sessions begin on day 10. A score is day:total, with minutes from the start of the session after the day.

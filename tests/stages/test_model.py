@@ -9,9 +9,7 @@ import re
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import pytest
@@ -25,6 +23,7 @@ from clinic_outcomes.model.inputs import find_deliveries, lay_out
 from clinic_outcomes.model.stage import latest_states
 from clinic_outcomes.problems import ClinicOutcomesError
 from clinic_outcomes.settings import PROJECT_ROOT, Settings
+from tests.support.marts import case_id, check_figure, rows
 from tests.support.model_states import copy_home, read_table, small_settings, write_state
 
 DBT_PROJECT = PROJECT_ROOT / "dbt_project"
@@ -250,25 +249,9 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     return made
 
 
-def rows(settings: Settings, query: str) -> list[tuple[Any, ...]]:
-    """Result of a query in which ``{mart}`` stands for that mart of the latest build."""
-    folder = latest(settings.marts)
-    assert folder is not None
-    marts = {path.stem: f"'{path}'" for path in folder.rglob("*.parquet")}
-    return duckdb.execute(query.format_map(marts)).fetchall()
-
-
-def case_id(case: dict[str, str | None]) -> str:
-    return "-".join(str(case[name]) for name in ("measure", "clinic_id", "category"))
-
-
 @pytest.mark.parametrize("case", read_table(FIGURES), ids=case_id)
 def test_figures_are_those_counted_by_eye(settings: Settings, case: dict[str, str | None]) -> None:
-    key = "/".join(str(case[name]) for name in ("measure", "clinic_id", "dimension", "category"))
-    columns = ("numerator", "denominator", "value", "patients", "clinics")
-    found = rows(settings, f"SELECT {', '.join(columns)} FROM {{agg_figures}} WHERE figure_id = '{key}'")
-    expected = tuple(None if case[name] is None else Decimal(str(case[name])) for name in columns)
-    assert found == [expected]
+    check_figure(settings, case)
 
 
 def test_what_a_clinic_does_not_deliver_is_absent(settings: Settings) -> None:

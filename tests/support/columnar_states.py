@@ -7,13 +7,10 @@ from pathlib import Path
 
 import duckdb
 
-from clinic_outcomes import ledger
 from clinic_outcomes.contract import Table, load_contract
 from clinic_outcomes.database import quote_name, quote_text, write_parquet
-from clinic_outcomes.files import point_latest, write_json
-from clinic_outcomes.records import ReceiveRecord, RowAccount, ValidateRecord
 from clinic_outcomes.settings import Settings
-from tests.support.model_states import DELIVERY_ID
+from tests.support.model_states import DELIVERY_ID, account_of, keep_records
 
 
 def write_columnar_state(
@@ -36,22 +33,8 @@ def write_columnar_state(
     for name, query in tables.items():
         target = folder / "accepted" / f"{name}.parquet"
         write_parquet(connection, accepted_sql(connection, load_contract().tables[name], clinic_id, query), target)
-        account.append(_account(name, _count(connection, target)))
-    record = ValidateRecord(clinic_id=clinic_id, state_id=state_id, deliveries=(DELIVERY_ID,), account=tuple(account))
-    write_json(folder / "validate.json", record.model_dump(mode="json"))
-    point_latest(folder)
-    ledger.keep(
-        ledger.receive_path(clinic_id, DELIVERY_ID, settings),
-        ReceiveRecord(
-            clinic_id=clinic_id,
-            delivery_id=DELIVERY_ID,
-            folder="june",
-            received=True,
-            export_sequence=1,
-            export_kind="full",
-            reporting_period=reporting_period,
-        ),
-    )
+        account.append(account_of(name, _count(connection, target)))
+    keep_records(settings, clinic_id, state_id, account, reporting_period)
 
 
 def accepted_sql(connection: duckdb.DuckDBPyConnection, table: Table, clinic_id: str, query: str) -> str:
@@ -77,13 +60,6 @@ def accepted_sql(connection: duckdb.DuckDBPyConnection, table: Table, clinic_id:
         if name != "record_action"
     )
     return f"SELECT {selected} FROM ({query}) ORDER BY {key}"
-
-
-def _account(table: str, rows: int) -> RowAccount:
-    nothing = dict.fromkeys(("quarantined", "superseded", "deleted", "duplicate", "tombstone"), 0)
-    return RowAccount(
-        delivery_id=DELIVERY_ID, file=f"{table}.csv", table=table, delivered=rows, current=rows, **nothing
-    )
 
 
 def _count(connection: duckdb.DuckDBPyConnection, path: Path) -> int:

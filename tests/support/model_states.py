@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import duckdb
@@ -67,7 +67,15 @@ def write_state(
     for name, text in tables.items():
         rows = _expand_items(text) if name == "assessment_item" else read_table(text)
         write_accepted(load_contract().tables[name], clinic_id, rows, folder / "accepted" / f"{name}.parquet")
-        account.append(_account(name, len(rows), (quarantined or {}).get(name, 0)))
+        account.append(account_of(name, len(rows), (quarantined or {}).get(name, 0)))
+    keep_records(settings, clinic_id, state_id, account, reporting_period)
+
+
+def keep_records(
+    settings: Settings, clinic_id: str, state_id: str, account: Sequence[RowAccount], reporting_period: str
+) -> None:
+    """What validate and receive leave beside accepted rows: the state's account, and the one delivery it is from."""
+    folder = settings.state / clinic_id / state_id
     record = ValidateRecord(clinic_id=clinic_id, state_id=state_id, deliveries=(DELIVERY_ID,), account=tuple(account))
     write_json(folder / "validate.json", record.model_dump(mode="json"))
     point_latest(folder)
@@ -85,7 +93,8 @@ def write_state(
     )
 
 
-def _account(table: str, current: int, quarantined: int) -> RowAccount:
+def account_of(table: str, current: int, quarantined: int = 0) -> RowAccount:
+    """The account of a table of the delivery of which nothing was corrected."""
     return RowAccount(
         delivery_id=DELIVERY_ID,
         file=f"{table}.csv",

@@ -6,7 +6,6 @@ import csv
 from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import pytest
@@ -15,6 +14,7 @@ from clinic_outcomes.files import latest
 from clinic_outcomes.pipeline import run
 from clinic_outcomes.settings import Settings
 from tests.support.deliveries import deliver
+from tests.support.marts import rows
 from tests.support.short_keys import short_keys
 
 PCL_SYSTEM = """\
@@ -147,13 +147,6 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     return made
 
 
-def rows(settings: Settings, query: str) -> list[tuple[Any, ...]]:
-    folder = latest(settings.marts)
-    assert folder is not None
-    marts = {path.stem: f"'{path}'" for path in folder.rglob("*.parquet")}
-    return duckdb.sql(query.format_map(marts)).fetchall()
-
-
 def test_every_row_was_accepted(settings: Settings) -> None:
     found = rows(settings, "SELECT clinic_id, count(*) FROM {fct_assessments} GROUP BY 1 ORDER BY 1")
     assert found == [("pcl_clinic", 7), ("short_clinic", 8)]
@@ -182,7 +175,8 @@ def test_what_is_not_delivered_is_absent_and_never_zero(settings: Settings) -> N
         FROM {agg_figures} JOIN {dim_measures} AS measures USING (measure)
         """,
     )
-    assert {section for section, _, _ in told} == {"outcomes", "data_quality"}
+    assert {section for section, _, _ in told} == {"outcomes", "suicidality", "data_quality"}
+    assert {name for section, _, name in told if section == "suicidality"} == {"positive_screens"}
     assert {time_point for section, time_point, _ in told if section == "outcomes"} == {"", "first_to_last"}
     assert {name for section, point, name in told if (section, point) == ("outcomes", "")} == {"scores_without_total"}
     dimensions = rows(settings, "SELECT DISTINCT dimension FROM {agg_figures} ORDER BY 1")
