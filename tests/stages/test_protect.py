@@ -193,6 +193,8 @@ onset    | alder     | up          | -         | 25          | 12.500000  | 25  
 onset    | alder     | down        | -         | 25          | 12.499999  | 25       | 1       | 25                 | 10     | 25
 onset    | alder     | of_24       | -         | 24          | 12.500000  | 24       | 1       | 24                 | hidden | -
 onset    | alder     | few_people  | -         | 90          | 12.500000  | 12       | 1       | 12                 | hidden | -
+onset    | alder     | no_median   | -         | 90          | -          | 90       | 1       | 90                 | hidden | -
+per_year | alder     | no_exposure | 30        | 400         | -          | 400      | 1       | 30                 | hidden | -
 pressure | alder     | half_up     | 500       | 40          | 12.500000  | 40       | 1       | 40                 | 13     | 40
 pressure | alder     | few_people  | 500       | 40          | 12.500000  | 12       | 1       | 12                 | hidden | -
 """  # noqa: E501
@@ -318,7 +320,6 @@ def test_released_folder_names_build_and_policy_and_is_made_once(home: Path) -> 
         pytest.param("odd", "model_value", "furlongs", "-", "-", "90", "10", id="model value in a unit without a step"),
         pytest.param("odd", "model_value", "mg", "-", "-", "90", "10", id="unit with a step for means alone"),
         pytest.param("odd", "model_value", "points", "-", "-", "-", "10", id="model value of nobody knows how many"),
-        pytest.param("odd", "model_value", "points", "-", "-", "90", "-", id="model value without a value"),
         pytest.param("odd_week_1", "life_table_row", "percent", "-", "20", "90", "0.8", id="row of no interval"),
         pytest.param("odd", "life_table_row", "percent", "2", "20", "90", "0.8", id="another row of its interval"),
         pytest.param("odd", "life_table_row", "percent", "1", "-", "90", "0.8", id="row without events"),

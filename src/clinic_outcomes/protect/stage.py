@@ -175,8 +175,7 @@ def _refuse_unknown(connection: duckdb.DuckDBPyConnection) -> None:
                     OR agg_figures.numerator IS NULL
                     OR agg_figures.denominator IS NULL
                     OR agg_figures.value IS NULL
-                WHEN 'model_value' THEN
-                    unit_step.step IS NULL OR agg_figures.denominator IS NULL OR agg_figures.value IS NULL
+                WHEN 'model_value' THEN unit_step.step IS NULL OR agg_figures.denominator IS NULL
                 ELSE TRUE
             END
         ORDER BY agg_figures.measure
@@ -188,7 +187,7 @@ def _refuse_unknown(connection: duckdb.DuckDBPyConnection) -> None:
         raise ClinicOutcomesError(
             f"the disclosure policy cannot judge these measures: {names}; "
             "each needs a description of the same type; a mean or model value a rounding step for its unit; "
-            "a model value its value and denominator; a life-table row those, its numerator, "
+            "a model value its denominator; a life-table row that, its value, its numerator, "
             "and an interval_number that no other of its instrument and quantity has"
         )
     if repeated != (0,):

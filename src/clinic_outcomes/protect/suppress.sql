@@ -70,9 +70,11 @@ rules AS (
                     AND (NOT unit_step.sum_is_a_count OR enough_counted)
             WHEN placed.figure_type = 'life_table_row'
                 THEN placed.denominator >= policy.smallest_at_risk AND enough_counted AND enough_left
+            -- One without a value (more than half of the events have no end) is withheld: left out, it would tell that.
             WHEN placed.figure_type = 'model_value'
                 THEN
-                    placed.denominator >= policy.smallest_model_denominator
+                    placed.value IS NOT NULL
+                    AND placed.denominator >= policy.smallest_model_denominator
                     AND (
                         placed.numerator IS NULL
                         OR (enough_counted AND (enough_left OR NOT unit_step.tells_remainder))
