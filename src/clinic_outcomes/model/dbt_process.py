@@ -18,26 +18,32 @@ from pathlib import Path
 
 BUILD = "build\n"
 READ_BEFORE = "partial_parse.msgpack"
+UNREADABLE = 3
+"""Exit code where dbt cannot read its project; it has said why, and run no query yet."""
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Exit code 0 where dbt succeeded or had nothing to do, else 1."""
+    """Exit code 0 where dbt succeeded or had nothing to do, ``UNREADABLE``, or 1 where it failed to build."""
     from dbt.cli.main import dbtRunner
     from dbt.contracts.graph.manifest import Manifest
 
     project, target, logs = arguments
     switches = ["--no-use-colors", "--no-version-check", "--no-populate-cache"]
-    switches += ["--log-level", "error", "--log-level-file", "none", "--log-path", logs]
+    switches += ["--log-level-file", "none", "--log-path", logs]
     paths = ["--project-dir", project, "--profiles-dir", project, "--target-path", target]
     shared = Path(project) / "target" / READ_BEFORE
     _copy(shared, Path(target) / READ_BEFORE)
-    manifest = dbtRunner().invoke([*switches, "--partial-parse", "parse", *paths]).result
+    # The build writes the manifest; each writing takes a second.
+    read = [*switches, "--log-level", "error", "--partial-parse", "--no-write-json", "parse", *paths]
+    manifest = dbtRunner().invoke(read).result
     if not isinstance(manifest, Manifest):
-        return 1
+        return UNREADABLE
     _copy(Path(target) / READ_BEFORE, shared)
     if sys.stdin.readline() != BUILD:
         return 0
-    build = [*switches, "--no-partial-parse", "build", "--exclude-resource-type", "unit_test", *paths]
+    # What it says of a node is in its results; lines that nobody reads are not made either.
+    build = [*switches, "--log-level", "none", "--no-partial-parse", "build", "--exclude-resource-type", "unit_test"]
+    build += paths
     return 0 if dbtRunner(manifest=manifest).invoke(build).success else 1
 
 

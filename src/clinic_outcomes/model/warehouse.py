@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from clinic_outcomes.model.dbt_process import BUILD
+from clinic_outcomes.model.dbt_process import BUILD, UNREADABLE
 from clinic_outcomes.problems import ClinicOutcomesError, Problem
 from clinic_outcomes.records import NodeResult
 from clinic_outcomes.settings import Settings
@@ -59,11 +59,11 @@ class Dbt:
         models and not the rows.
         """
         output, _ = self._process.communicate(BUILD)
-        manifest, results = _read(self._target / "manifest.json"), _read(self._target / "run_results.json")
-        if manifest is None:
+        if self._process.returncode == UNREADABLE:
             # No query has run yet, so this text is about the project and holds no value.
             raise ClinicOutcomesError(f"dbt cannot read its project:\n{output.strip()[-2000:]}")
-        if results is None:
+        manifest, results = _read(self._target / "manifest.json"), _read(self._target / "run_results.json")
+        if manifest is None or results is None:
             raise ClinicOutcomesError(f"dbt ended before its work was done (exit code {self._process.returncode})")
         nodes = tuple(sorted(map(_node, results["results"]), key=lambda node: node.node))
         failed = [node for node in nodes if node.status not in SUCCEEDED | {"skipped"}]
