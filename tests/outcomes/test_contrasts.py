@@ -148,20 +148,22 @@ def test_reliable_change_follows_the_formula(outcome_network: Settings, before: 
     assert np.isnan(told.cut_off_c["pcl_5"])
 
 
-@pytest.mark.parametrize(
-    ("chosen", "reliable", "maximum"),
-    [
-        ("", 6, None),
-        ("phq_9.reliable_change_points=jacobson_truax_sample,phq_9.end_state_maximum=cut_off_c", "sample", "cut_off"),
-    ],
-)
-def test_a_computed_threshold_can_be_chosen(
-    tmp_path: Path, chosen: str, reliable: int | str, maximum: str | None
-) -> None:
+def test_the_threshold_of_the_instrument_unless_another_is_chosen(outcome_network: Settings) -> None:
+    """A fall of 6 points of the PHQ-9 is reliable; its file names no end state."""
+    rows = mart(outcome_network, "fct_outcomes").query("time_point == 'last' and instrument == 'phq_9'")
+    rows = rows[rows.change.notna()]
+    assert list(rows.is_reliable_improvement) == list(rows.change <= -6)
+    assert 0.2 < (rows.change <= -6).mean() < 0.8
+    assert (rows.change == -6).any()
+    assert rows.is_clinically_significant.isna().all()
+
+
+def test_a_computed_threshold_can_be_chosen(tmp_path: Path) -> None:
     """Baselines 9, 12, 15, 18, 21 (mean 15, SD 4.743); last scores fall by 5, 6, 7, 8 and 10."""
+    chosen = "phq_9.reliable_change_points=jacobson_truax_sample,phq_9.end_state_maximum=cut_off_c"
     totals, falls = [9, 12, 15, 18, 21], [5, 6, 7, 8, 10]
     sd = float(np.std(totals, ddof=1))
-    least = reliable if isinstance(reliable, int) else floor(1.96 * sd * sqrt(2) * sqrt(1 - 0.84)) + 1
+    least = floor(1.96 * sd * sqrt(2) * sqrt(1 - 0.84)) + 1
     cut_off = ceil((3.5 * 15 + sd * 2.91) / (3.5 + sd)) - 1
     settings = small_settings(tmp_path, {"alder": "Alder House"})
     forms = [
@@ -194,11 +196,8 @@ def test_a_computed_threshold_can_be_chosen(
     rows = rows.sort_values("patient_key")
     assert list(rows.is_reliable_improvement) == [fall >= least for fall in falls]
     assert 0 < sum(fall >= least for fall in falls) < 5
-    if maximum:
-        both = zip(totals, falls, strict=True)
-        expected = [None if b <= cut_off else fall >= least and b - fall <= cut_off for b, fall in both]
-        told = [None if pd.isna(value) else bool(value) for value in rows.is_clinically_significant]
-        assert told == expected
-        assert len(set(expected)) > 1
-    else:
-        assert rows.is_clinically_significant.isna().all()
+    both = zip(totals, falls, strict=True)
+    expected = [None if b <= cut_off else fall >= least and b - fall <= cut_off for b, fall in both]
+    told = [None if pd.isna(value) else bool(value) for value in rows.is_clinically_significant]
+    assert told == expected
+    assert len(set(expected)) > 1

@@ -70,9 +70,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("properties")
 
 
+# A second clinic of the people of the first: one build can change two things, each in a clinic of its own.
+CLINICS = {"alder": clinic_tables(ALDER), "birch": clinic_tables(BIRCH), "cedar": clinic_tables(ALDER)}
+
+
 @pytest.fixture(scope="module")
 def base(folder: Path) -> pd.DataFrame:
-    return figures(built(folder / "base", {"alder": clinic_tables(ALDER), "birch": clinic_tables(BIRCH)}))
+    return figures(built(folder / "base", CLINICS))
 
 
 def same(first: pd.DataFrame, second: pd.DataFrame) -> None:
@@ -81,41 +85,36 @@ def same(first: pd.DataFrame, second: pd.DataFrame) -> None:
 
 def test_the_base_is_what_is_seen_by_eye(base: pd.DataFrame) -> None:
     share = base.loc["pcl_5_last_response_share/network/protocol/iv_ketamine"]
-    # first 30 of 50, second 20 of 60, third 12 of 40 and sixth 20 of 50; fourth, fifth and seventh not.
-    assert (share.numerator, share.denominator) == (4, 7)
+    # Twice first 30 of 50, second 20 of 60 and third 12 of 40, and sixth 20 of 50; fourth, fifth and seventh not.
+    assert (share.numerator, share.denominator) == (7, 12)
     bounds = [
         base.loc[f"pcl_5_last_response_{end}_case_share/network/protocol/iv_ketamine"] for end in ("worst", "best")
     ]
-    assert [(bound.numerator, bound.denominator) for bound in bounds] == [(4, 9), (6, 9)]
+    assert [(bound.numerator, bound.denominator) for bound in bounds] == [(7, 16), (11, 16)]
 
 
-def test_a_clinic_by_another_name_moves_its_figures_and_no_others(folder: Path, base: pd.DataFrame) -> None:
-    renamed = figures(built(folder / "renamed", {"zelkova": clinic_tables(ALDER), "birch": clinic_tables(BIRCH)}))
-    back = renamed.replace({"clinic_id": {"zelkova": "alder"}})
-    back.index = back.index.str.replace("/zelkova/", "/alder/")
-    same(back.sort_index(), base)
-
-
-def test_people_never_treated_move_no_outcome_of_treatment(folder: Path, base: pd.DataFrame) -> None:
-    more = figures(
-        built(folder / "untreated", {"alder": with_untreated(clinic_tables(ALDER)), "birch": clinic_tables(BIRCH)})
-    )
-    at = "first_to_last"
+def test_another_name_and_people_never_treated_move_no_outcome_of_treatment(folder: Path, base: pd.DataFrame) -> None:
+    """Alder has another name, and cedar three more people: figures of scores however old are the only ones to move."""
+    changed = {"zelkova": CLINICS["alder"], "birch": CLINICS["birch"], "cedar": with_untreated(CLINICS["cedar"])}
+    more = figures(built(folder / "changed", changed)).replace({"clinic_id": {"zelkova": "alder"}})
+    more.index = more.index.str.replace("/zelkova/", "/alder/")
+    more, at = more.sort_index(), "first_to_last"
     same(more[more.time_point != at], base[base.time_point != at])
-    everybody = "pcl_5_first_to_last_paired_share/alder//"
+    own = ["alder", "birch"]
+    same(more[more.clinic_id.isin(own)], base[base.clinic_id.isin(own)])
+    everybody = "pcl_5_first_to_last_paired_share/cedar//"
     assert more.denominator[everybody] == base.denominator[everybody] + 2
 
 
-@pytest.mark.parametrize("score", ["25:10", "25:80"])
-def test_a_missing_last_score_moves_the_response_within_its_bounds(
-    score: str, folder: Path, base: pd.DataFrame
-) -> None:
-    added = ALDER.replace("5:50\n    unasked", f"5:50 {score}\n    unasked")
-    assert added != ALDER
-    later = figures(
-        built(folder / score.replace(":", "_"), {"alder": clinic_tables(added), "birch": clinic_tables(BIRCH)})
-    )
-    for clinic in ("alder", "network"):
+def test_a_missing_last_score_moves_the_response_within_its_bounds(folder: Path, base: pd.DataFrame) -> None:
+    """Alder finds a last score of a responder, cedar one of somebody who does not respond."""
+    added = {
+        clinic: clinic_tables(ALDER.replace("5:50\n    unasked", f"5:50 {score}\n    unasked"))
+        for clinic, score in (("alder", "25:10"), ("cedar", "25:80"))
+    }
+    assert all(tables != CLINICS[clinic] for clinic, tables in added.items())
+    later = figures(built(folder / "added", CLINICS | added))
+    for clinic, expected in (("alder", (True, False)), ("cedar", (False, True)), ("network", (True, True))):
 
         def value(rows: pd.DataFrame, quantity: str, clinic: str = clinic) -> float:
             return float(rows.value[f"pcl_5_last_{quantity}/{clinic}/protocol/iv_ketamine"])
@@ -126,17 +125,17 @@ def test_a_missing_last_score_moves_the_response_within_its_bounds(
         assert value(later, worst) < value(base, best)
         assert value(later, "paired_share") > value(base, "paired_share")
         moved = value(later, worst) > value(base, worst), value(later, best) < value(base, best)
-        assert moved == ((True, False) if score == "25:10" else (False, True))
+        assert moved == expected, clinic
 
 
 def test_another_threshold_set_moves_only_what_it_judges(folder: Path, base: pd.DataFrame) -> None:
-    clinics = {"alder": clinic_tables(ALDER), "birch": clinic_tables(BIRCH)}
-    other = figures(built(folder / "thresholds", clinics, threshold_sets="pcl_5.reliable_change_points=legacy_ncptsd"))
+    chosen = "pcl_5.reliable_change_points=legacy_ncptsd"
+    other = figures(built(folder / "thresholds", CLINICS, threshold_sets=chosen))
     judged = ("reliable_improvement_share", "reliable_deterioration_share", "clinically_significant_share")
     same(other[~other.quantity.isin(judged)], base[~base.quantity.isin(judged)])
     name = "pcl_5_last_reliable_improvement_share/network/protocol/iv_ketamine"
-    # Falls of 15 and more: 30, 20 and 20; of 5 and more 12 and 10, too.
-    assert (base.numerator[name], other.numerator[name]) == (3, 5)
+    # Falls of 15 and more: twice 30 and 20, and 20; of 5 and more twice 12 and 10, too.
+    assert (base.numerator[name], other.numerator[name]) == (5, 9)
 
 
 SYSTEM = """\

@@ -395,7 +395,10 @@ def test_seeds_cover_the_contract() -> None:
 
 
 def test_unit_tests_of_the_models_pass(tmp_path: Path) -> None:
-    """dbt's own unit tests, beside the models, over the tables of a build that has no rows."""
+    """dbt's own unit tests, beside the models, over the tables of a build that has no rows.
+
+    Its tests of rows are left out: every other build runs them.
+    """
     empty = small_settings(tmp_path, {"alder": "Alder House"})
     write_state(empty, "alder", {"patient": "patient_id"})
     states = latest_states(empty)
@@ -408,12 +411,16 @@ def test_unit_tests_of_the_models_pass(tmp_path: Path) -> None:
     folders = ["--project-dir", DBT_PROJECT, "--profiles-dir", DBT_PROJECT, "--target-path", tmp_path / "target"]
     dbt = [sys.executable, "-m", "dbt.cli.main", "--no-use-colors", "--no-version-check", "--log-path", tmp_path]
     run = subprocess.run(
-        [*dbt, "build", *folders], env=environment, cwd=tmp_path, capture_output=True, text=True, check=False
+        [*dbt, "build", "--exclude-resource-type", "test", *folders],
+        env=environment,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert run.returncode == 0, run.stdout[-3000:]
-    assert run.stdout.count("PASS ") > 50
     written = sum(
         len((yaml.safe_load(path.read_text()) or {}).get("unit_tests", ()))
         for path in DBT_PROJECT.rglob("models/**/*.yml")
     )
-    assert len(re.findall(r"PASS .*::", run.stdout)) == written, run.stdout[-6000:]
+    assert len(re.findall(r"PASS .*::", run.stdout)) == written > 0, run.stdout[-6000:]
