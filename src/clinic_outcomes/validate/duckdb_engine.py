@@ -17,6 +17,8 @@ import great_expectations as gx
 import sqlalchemy
 from duckdb_engine import ConnectionWrapper
 from great_expectations.core import ExpectationSuiteValidationResult, ExpectationValidationResult
+from great_expectations.data_context.data_context.context_factory import set_context
+from great_expectations.data_context.data_context.ephemeral_data_context import EphemeralDataContext
 from great_expectations.data_context.types.base import (
     DataContextConfig,
     InMemoryStoreBackendDefaults,
@@ -66,6 +68,13 @@ class DuckDBDatasource(SQLDatasource):
         return DuckDBExecutionEngine
 
 
+class _Context(EphemeralDataContext):
+    """A context that is never kept: its parent writes all of it as YAML, for nobody, at each table."""
+
+    def _save_project_config(self) -> None:
+        """Nothing is saved."""
+
+
 class NoBrokenRows(UnexpectedRowsExpectation):
     """That a query finds no row, as its parent says, but the rows are counted only and never fetched."""
 
@@ -89,7 +98,8 @@ class Expectations:
             analytics_enabled=False,
             progress_bars=ProgressBarsConfig(globally=False, metric_calculations=False),
         )
-        context = gx.get_context(mode="ephemeral", project_config=config)
+        context = _Context(project_config=config)
+        set_context(context)
         self._source = context.data_sources.add_duckdb(
             name="clinic_outcomes",
             connection_string="duckdb:///:memory:",
