@@ -121,6 +121,10 @@ FIGURES = """
     serious_event_share                    | alder  | seriousness_criterion | hospitalisation | 1         | 5           | 0.2
     serious_event_share                    | alder  | seriousness_criterion | disability      | 1         | 5           | 0.2
     serious_event_share                    | alder  | seriousness_criterion | death           | -         | -           | absent
+    serious_adverse_events                 | alder  | ''                    | ''              | 1         | -           | 1
+    serious_adverse_events                 | birch  | ''                    | ''              | 0         | -           | 0
+    serious_adverse_events                 | cedar  | ''                    | ''              | -         | -           | absent
+    patients_with_serious_event            | cedar  | ''                    | ''              | -         | -           | absent
     serious_event_share                    | cedar  | ''                    | ''              | 0         | 0           | -
     serious_event_share                    | network | ''                   | ''              | 3         | 16          | 0.1875
     any_event_share                        | network | ''                   | ''              | 10        | 17          | 0.588235

@@ -78,6 +78,17 @@ unanswered as (
 
 ),
 
+-- Who has events and says of none whether it was serious has no number of serious ones, not even nought.
+unaware as (
+
+    select clinic_id
+    from {{ ref('fct_adverse_events') }}
+    where is_treatment_emergent
+    group by clinic_id
+    having not bool_or(is_seriousness_recorded)
+
+),
+
 treating as (
 
     select clinic_id
@@ -107,6 +118,10 @@ select written.*
 from written
 left join lacking on written.measure = lacking.measure and written.clinic_id = lacking.clinic_id
 left join unanswered on written.measure = unanswered.measure and written.clinic_id = unanswered.clinic_id
-where lacking.measure is null and unanswered.measure is null
+left join unaware
+    on
+        written.clinic_id = unaware.clinic_id
+        and written.measure in ('serious_adverse_events', 'patients_with_serious_event')
+where lacking.measure is null and unanswered.measure is null and unaware.clinic_id is null
 union all
 select * from of_questionnaires
