@@ -75,8 +75,13 @@ CLINICS = {"alder": clinic_tables(ALDER), "birch": clinic_tables(BIRCH), "cedar"
 
 
 @pytest.fixture(scope="module")
-def base(folder: Path) -> pd.DataFrame:
-    return figures(built(folder / "base", CLINICS))
+def settings(folder: Path) -> Settings:
+    return built(folder / "base", CLINICS)
+
+
+@pytest.fixture(scope="module")
+def base(settings: Settings) -> pd.DataFrame:
+    return figures(settings)
 
 
 def same(first: pd.DataFrame, second: pd.DataFrame) -> None:
@@ -91,6 +96,14 @@ def test_the_base_is_what_is_seen_by_eye(base: pd.DataFrame) -> None:
         base.loc[f"pcl_5_last_response_{end}_case_share/network/protocol/iv_ketamine"] for end in ("worst", "best")
     ]
     assert [(bound.numerator, bound.denominator) for bound in bounds] == [(7, 16), (11, 16)]
+
+
+def test_what_no_clinic_delivers_has_no_figures_and_no_signals(settings: Settings) -> None:
+    """Neither answers by item nor adverse events: their marts are there all the same."""
+    measures = set(mart(settings, "agg_figures").measure)
+    assert "pcl_5_last_change" in measures
+    assert not [name for name in measures if "cluster" in name or "diagnosis" in name]
+    assert mart(settings, "agg_signals").empty
 
 
 def test_another_name_and_people_never_treated_move_no_outcome_of_treatment(folder: Path, base: pd.DataFrame) -> None:

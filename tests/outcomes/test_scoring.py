@@ -4,8 +4,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -241,22 +239,3 @@ def test_provisional_diagnoses_before_treatment_are_those_of_pandas(
         assert (int(share.numerator), share.denominator) == tuple(cases.loc[protocol])
         assert (int(known.numerator), known.denominator) == (cases.loc[protocol, "size"], treated[protocol])
     assert np.all(cases["sum"] > 0)
-
-
-def test_a_clinic_without_items_has_no_figures_of_items(tmp_path: Path) -> None:
-    settings = small_settings(tmp_path, {"alder": "Alder House"})
-    tables = {
-        "patient": "patient_id\nP1",
-        "course": "course_id | patient_id | protocol\nK1 | P1 | sgb",
-        "session": "session_id | patient_id | course_id | session_day | drug\nS1 | P1 | K1 | 3 | ketamine",
-        "assessment": """
-            assessment_id | patient_id | instrument | assessed_day | delivered_total
-            before        | P1         | pcl_5      | 1            | 50
-            after         | P1         | pcl_5      | 9            | 40
-            """,
-    }
-    write_state(settings, "alder", tables)
-    model(settings)
-    measures = {row["measure"] for row in cells(settings, "SELECT DISTINCT measure FROM {agg_figures}")}
-    assert "pcl_5_last_change" in measures
-    assert not [name for name in measures if name and ("cluster" in name or "diagnosis" in name)]

@@ -332,14 +332,26 @@ def test_the_warehouse_holds_only_what_can_still_be_read(settings: Settings) -> 
     assert [path.name for path in settings.warehouse.iterdir()] == ["outcomes.duckdb"]
 
 
-def test_two_runs_at_once_agree(settings: Settings, tmp_path: Path) -> None:
-    other = copy_home(settings, tmp_path / "home")
-    with ThreadPoolExecutor(2) as pool:
-        first, second = pool.map(model, [other, other])
-    assert first == second == model(settings)
+def test_two_runs_at_once_one_started_early_make_the_same_bytes_with_other_threads(
+    settings: Settings, tmp_path: Path
+) -> None:
+    other = copy_home(settings, tmp_path / "home").model_copy(update={"threads": 1})
+    with prepare(other) as dbt, ThreadPoolExecutor(2) as pool:
+        early, late = pool.submit(model, other, dbt), pool.submit(model, other)
+    assert early.result() == late.result() == model(settings)
     with duckdb.connect(str(other.warehouse / "outcomes.duckdb"), read_only=True) as connection:
         assert connection.execute("SELECT count(*) FROM core.fct_sessions").fetchone() == (9,)
-    assert sorted(path.name for path in other.marts.iterdir()) == sorted([first.build_id, "latest"])
+    assert sorted(path.name for path in other.marts.iterdir()) == sorted([early.result().build_id, "latest"])
+    first, second = latest(settings.marts), latest(other.marts)
+    assert first is not None
+    assert second is not None
+    names = sorted(path.relative_to(first) for path in first.rglob("*") if path.is_file())
+    assert len(names) == 1 + len(list((DBT_PROJECT / "models/marts").rglob("*.sql")))  # model.json beside them
+    assert names == sorted(path.relative_to(second) for path in second.rglob("*") if path.is_file())
+    assert [name for name in names if sha256_file(first / name) != sha256_file(second / name)] == []
+    with prepare(other) as dbt:
+        assert model(other, dbt) == early.result()  # there is nothing to build, and dbt is never told to
+    assert [path.name for path in other.warehouse.iterdir()] == ["outcomes.duckdb"]
 
 
 def test_no_state_no_build(tmp_path: Path) -> None:
@@ -360,23 +372,6 @@ def test_a_failed_test_names_the_node_and_no_value(settings: Settings, tmp_path:
     assert "Jane Doe" not in str(caught.value)
     assert not (other.marts / "latest").exists()
     assert list(other.warehouse.iterdir()) == []
-
-
-def test_dbt_started_early_with_other_threads_makes_the_same_bytes(settings: Settings, tmp_path: Path) -> None:
-    other = copy_home(settings, tmp_path / "home").model_copy(update={"threads": 1})
-    with prepare(other) as dbt:
-        early = model(other, dbt)
-    assert early == model(settings)
-    first, second = latest(settings.marts), latest(other.marts)
-    assert first is not None
-    assert second is not None
-    names = sorted(path.relative_to(first) for path in first.rglob("*") if path.is_file())
-    assert len(names) == 1 + len(list((DBT_PROJECT / "models/marts").rglob("*.sql")))  # model.json beside them
-    assert names == sorted(path.relative_to(second) for path in second.rglob("*") if path.is_file())
-    assert [name for name in names if sha256_file(first / name) != sha256_file(second / name)] == []
-    with prepare(other) as dbt:
-        assert model(other, dbt) == early  # there is nothing to build, and dbt is never told to
-    assert [path.name for path in other.warehouse.iterdir()] == ["outcomes.duckdb"]
 
 
 def test_dbt_sources_are_those_of_the_contract() -> None:
