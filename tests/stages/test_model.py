@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +20,7 @@ from clinic_outcomes.contract import LOCAL_CODES, load_contract
 from clinic_outcomes.contract.dbt_sources import render_dbt_sources
 from clinic_outcomes.files import latest, sha256_file
 from clinic_outcomes.model import model, prepare
+from clinic_outcomes.model.dbt_process import READ_BEFORE
 from clinic_outcomes.model.inputs import find_deliveries, lay_out
 from clinic_outcomes.model.stage import latest_states
 from clinic_outcomes.problems import ClinicOutcomesError
@@ -398,11 +400,18 @@ def test_unit_tests_of_the_models_pass(tmp_path: Path) -> None:
     write_state(empty, "alder", {"patient": "patient_id"})
     states = latest_states(empty)
     lay_out(tmp_path / "inputs", states, find_deliveries(states, empty), load_contract(), empty)
+    # As the stage sets it, so that what dbt read of its project before stays valid.
     environment = os.environ | {
-        "CLINIC_OUTCOMES_INPUTS": str(tmp_path / "inputs"),
-        "CLINIC_OUTCOMES_WAREHOUSE": str(tmp_path / "unit.duckdb"),
-        "CLINIC_OUTCOMES_SCRATCH": str(tmp_path / "scratch"),
+        "CLINIC_OUTCOMES_INPUTS": "inputs",
+        "CLINIC_OUTCOMES_WAREHOUSE": "outcomes.duckdb",
+        "CLINIC_OUTCOMES_THREADS": str(empty.threads),
+        "CLINIC_OUTCOMES_MEMORY_LIMIT_MB": str(empty.memory_limit_mb),
+        "CLINIC_OUTCOMES_SCRATCH": "duckdb",
     }
+    read_before = DBT_PROJECT / "target" / READ_BEFORE
+    if read_before.is_file():
+        (tmp_path / "target").mkdir()
+        shutil.copy(read_before, tmp_path / "target")
     folders = ["--project-dir", DBT_PROJECT, "--profiles-dir", DBT_PROJECT, "--target-path", tmp_path / "target"]
     dbt = [sys.executable, "-m", "dbt.cli.main", "--no-use-colors", "--no-version-check", "--log-path", tmp_path]
     run = subprocess.run(
