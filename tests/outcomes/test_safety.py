@@ -125,11 +125,11 @@ FIGURES = """
     serious_adverse_events                 | birch  | ''                    | ''              | 0         | -           | 0
     serious_adverse_events                 | cedar  | ''                    | ''              | -         | -           | absent
     patients_with_serious_event            | cedar  | ''                    | ''              | -         | -           | absent
-    serious_event_share                    | cedar  | ''                    | ''              | 0         | 0           | -
+    serious_event_share                    | cedar  | ''                    | ''              | -         | -           | absent
     serious_event_share                    | network | ''                   | ''              | 3         | 16          | 0.1875
     any_event_share                        | network | ''                   | ''              | 10        | 17          | 0.588235
-    severe_event_share                     | cedar  | ''                    | ''              | 0         | 0           | -
-    related_event_share                    | cedar  | ''                    | ''              | 0         | 0           | -
+    severe_event_share                     | cedar  | ''                    | ''              | -         | -           | absent
+    related_event_share                    | cedar  | ''                    | ''              | -         | -           | absent
     discontinued_for_event_share           | birch  | ''                    | ''              | -         | -           | absent
     serious_event_rate_per_100_sessions    | cedar  | ''                    | ''              | -         | -           | absent
     severe_event_share                     | alder  | ''                    | ''              | 2         | 5           | 0.4
@@ -147,7 +147,7 @@ FIGURES = """
     sessions_with_event_share              | alder  | drug                  | ropivacaine     | 0         | 2           | 0
     sessions_with_event_share              | alder  | term                  | nausea          | 2         | 8           | 0.25
     sessions_with_event_share              | birch  | ''                    | ''              | 0         | 2           | 0
-    sessions_with_event_share              | cedar  | ''                    | ''              | 0         | 0           | -
+    sessions_with_event_share              | cedar  | ''                    | ''              | -         | -           | absent
     event_rate_per_100_sessions            | alder  | ''                    | ''              | 3         | 5           | 100
     event_rate_per_100_sessions            | alder  | term                  | nausea          | 3         | 5           | 50
     serious_event_rate_per_100_sessions    | alder  | ''                    | ''              | 1         | 5           | 12.5
@@ -158,8 +158,8 @@ FIGURES = """
     first_event_rate_per_100_patient_years | alder  | protocol              | iv_ketamine     | 2         | 4           | 24350
     first_event_rate_per_100_patient_years | alder  | protocol              | sgb             | 1         | 2           | 2282.8125
     event_rate_per_100_patient_years       | birch  | ''                    | ''              | 0         | 1           | 0
-    event_rate_per_100_patient_years       | cedar  | ''                    | ''              | 0         | 1           | -
-    first_event_rate_per_100_patient_years | cedar  | protocol              | iv_ketamine     | 0         | 1           | -
+    event_rate_per_100_patient_years       | cedar  | ''                    | ''              | -         | -           | absent
+    first_event_rate_per_100_patient_years | cedar  | protocol              | iv_ketamine     | -         | -           | absent
     onset_minutes_median                   | alder  | ''                    | ''              | -         | 2           | 15
     resolution_minutes_median              | alder  | ''                    | ''              | -         | 2           | 110
     resolution_minutes_median              | alder  | term                  | dissociation    | -         | 1           | -

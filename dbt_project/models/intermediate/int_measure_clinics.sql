@@ -1,8 +1,9 @@
 {{ config(materialized='table') }}
 
 -- A clinic has a part in a measure when it delivers every table that the measure is built on, every questionnaire, and
--- an answer to any item of those that make it; in one of a questionnaire, when it delivers that (with its items, where
--- they make the measure), and sessions where the time point counts from them.
+-- an answer to any item of those that make it, and says of its adverse events what the measure tells of; in one of a
+-- questionnaire, when it delivers that (with its items, where they make the measure), and sessions where the time point
+-- counts from them.
 with written as (
 
     {{ clinics_delivering('measure', ref('measures'), ref('measure_tables')) }}
@@ -78,14 +79,34 @@ unanswered as (
 
 ),
 
--- Who has events and says of none whether it was serious has no number of serious ones, not even nought.
-unaware as (
+-- What a clinic that has adverse events says of none of them.
+unsaid as (
 
-    select clinic_id
+    {%- for attribute, is_said in [
+        ['seriousness', 'is_seriousness_recorded'], ['severity', 'is_severe is not null'],
+        ['relatedness', 'is_related is not null'], ['session', 'session_key is not null'],
+    ] %}
+    select
+        clinic_id,
+        '{{ attribute }}' as event_attribute
     from {{ ref('fct_adverse_events') }}
     where is_treatment_emergent
     group by clinic_id
-    having not bool_or(is_seriousness_recorded)
+    having not bool_or({{ is_said }})
+    {%- if not loop.last %}
+    union all
+    {%- endif %}
+    {%- endfor %}
+
+),
+
+unaware as (
+
+    select distinct
+        needed.measure,
+        unsaid.clinic_id
+    from {{ ref('measure_event_attributes') }} as needed
+    inner join unsaid on needed.event_attribute = unsaid.event_attribute
 
 ),
 
@@ -118,10 +139,7 @@ select written.*
 from written
 left join lacking on written.measure = lacking.measure and written.clinic_id = lacking.clinic_id
 left join unanswered on written.measure = unanswered.measure and written.clinic_id = unanswered.clinic_id
-left join unaware
-    on
-        written.clinic_id = unaware.clinic_id
-        and written.measure in ('serious_adverse_events', 'patients_with_serious_event')
-where lacking.measure is null and unanswered.measure is null and unaware.clinic_id is null
+left join unaware on written.measure = unaware.measure and written.clinic_id = unaware.clinic_id
+where lacking.measure is null and unanswered.measure is null and unaware.measure is null
 union all
 select * from of_questionnaires

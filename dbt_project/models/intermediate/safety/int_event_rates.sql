@@ -1,10 +1,10 @@
 {{ config(materialized='table') }}
-{#- measure, events, people with an event, exposure, its unit, dimensions, what a clinic knows -#}
+{#- measure, events, people with an event, exposure, its unit, dimensions -#}
 {%- set measures = [
     ['event_rate_per_100_sessions', 'events', 'people_with_event', 'sessions', 'sessions',
         ['', 'protocol', 'trial_arm', 'term']],
     ['serious_event_rate_per_100_sessions', 'serious_events', 'people_with_serious_event', 'sessions', 'sessions',
-        ['', 'protocol'], 'knows_seriousness'],
+        ['', 'protocol']],
     ['event_rate_per_100_patient_years', 'events_in_time', 'people_with_event_in_time', 'days_watched', 'days',
         ['', 'protocol', 'trial_arm']],
     ['first_event_rate_per_100_patient_years', 'people_with_event_in_time', 'people_with_event_in_time',
@@ -59,7 +59,7 @@ measured as (
         treated as people,
         {{ measure[2] }} as people_with_event
     from sums
-    where dimension in {{ quoted(measure[5]) }}{{ ' and ' ~ measure[6] if measure | length > 6 }}
+    where dimension in {{ quoted(measure[5]) }}
     {%- if not loop.last %}
     union all
     {%- endif %}

@@ -1,7 +1,6 @@
 {%- set dimensions = ['protocol', 'trial_arm', 'drug', 'session_of_course', 'dose_band', 'organisation'] %}
 
--- Sessions of a clinic, and those with a treatment-emergent event tied to them. A clinic that ties none of its events
--- to a session is absent: nobody can tell in which of its sessions something happened.
+-- Sessions of a clinic, and those with a treatment-emergent event tied to them.
 with events as (
 
     select * from {{ ref('fct_adverse_events') }}
@@ -17,15 +16,6 @@ tied as (
 
 ),
 
-untied as (
-
-    select clinic_id
-    from events
-    group by clinic_id
-    having count(session_key) = 0
-
-),
-
 sessions as (
 
     select
@@ -35,8 +25,6 @@ sessions as (
     from {{ ref('fct_sessions') }} as sessions
     left join {{ ref('int_owner_sessions') }} as owners on sessions.session_key = owners.session_key
     left join tied on sessions.session_key = tied.session_key
-    left join untied on sessions.clinic_id = untied.clinic_id
-    where untied.clinic_id is null
 
 ),
 

@@ -9,8 +9,7 @@
 -- Treatment-emergent adverse events of a clinic's treated people, each person once however many events, zero where
 -- there were none. Under a protocol or a trial arm the people are those treated under it; for a kind of event they are
 -- all treated people. By worst grade a person with an event stands in one category alone. Discontinued is also who
--- ended a course as stopped for an adverse event of which there is no record. A clinic that has events and says of none
--- how severe or how related it was, or whether it was serious, does not know that.
+-- ended a course as stopped for an adverse event of which there is no record.
 with events as (
 
     select
@@ -29,10 +28,7 @@ with events as (
         case when is_serious then 1 else 0 end as serious,
         case when is_severe then 1 else 0 end as severe,
         case when is_related then 1 else 0 end as related,
-        case when is_mapped then 0 else 1 end as unmapped,
-        case when is_seriousness_recorded then 1 end as known_seriousness,
-        case when is_severe is not null then 1 end as known_severity,
-        case when is_related is not null then 1 end as known_relatedness
+        case when is_mapped then 0 else 1 end as unmapped
     from {{ ref('fct_adverse_events') }}
     where is_treatment_emergent
 
@@ -138,18 +134,6 @@ of_clinics as (
 
 ),
 
-knowledge as (
-
-    select
-        clinic_id,
-        count(known_seriousness) > 0 as knows_seriousness,
-        count(known_severity) > 0 as knows_severity,
-        count(known_relatedness) > 0 as knows_relatedness
-    from events
-    group by clinic_id
-
-),
-
 stopped as (
 
     select
@@ -232,12 +216,8 @@ select
     {%- for sum in sums %}
     cast(coalesce(of_clinics.{{ sum }}, 0) as bigint) as {{ sum }},
     {%- endfor %}
-    coalesce(discontinued.people_discontinued, 0) as people_discontinued,
-    coalesce(knowledge.knows_seriousness, true) as knows_seriousness,
-    coalesce(knowledge.knows_severity, true) as knows_severity,
-    coalesce(knowledge.knows_relatedness, true) as knows_relatedness
+    coalesce(discontinued.people_discontinued, 0) as people_discontinued
 from cells
-left join knowledge on cells.clinic_id = knowledge.clinic_id
 left join of_clinics
     on
         cells.clinic_id = of_clinics.clinic_id

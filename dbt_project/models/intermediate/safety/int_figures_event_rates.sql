@@ -1,5 +1,5 @@
 -- Events for every 100 sessions or patient-years (of 365.25 days). The people behind a rate are those treated, in its
--- numerator those with an event: events themselves are counted by another measure.
+-- numerator those with an event: events themselves are counted by another measure. Without exposure there is no figure.
 with rates as (
 
     select
@@ -22,3 +22,4 @@ select
     people_with_event as numerator_patients,
     clinics_with_event as numerator_clinics
 from rates
+where exposure > 0

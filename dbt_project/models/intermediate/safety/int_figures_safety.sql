@@ -1,6 +1,6 @@
 {%- set exposed = ['', 'protocol', 'trial_arm'] -%}
 {%- set by_kind = exposed + ['system_class', 'term', 'severity'] -%}
-{#- measure, numerator, people with a part in it, denominator, people behind that, dimensions, what a clinic knows -#}
+{#- measure, numerator, people with a part in it, denominator, people behind that, dimensions -#}
 {%- set measures = [
     ['adverse_events', 'events', 'people_with_event', none, none, by_kind],
     ['patients_with_any_event', 'people_with_event', 'people_with_event', none, none, by_kind],
@@ -10,11 +10,10 @@
     ['serious_adverse_events', 'serious_events', 'people_with_serious_event', none, none, by_kind],
     ['patients_with_serious_event', 'people_with_serious_event', 'people_with_serious_event', none, none, by_kind],
     ['serious_event_share', 'people_with_serious_event', 'people_with_serious_event', 'treated', 'treated',
-        exposed + ['system_class', 'term', 'seriousness_criterion'], 'knows_seriousness'],
-    ['severe_event_share', 'people_with_severe_event', 'people_with_severe_event', 'treated', 'treated', exposed,
-        'knows_severity'],
+        exposed + ['system_class', 'term', 'seriousness_criterion']],
+    ['severe_event_share', 'people_with_severe_event', 'people_with_severe_event', 'treated', 'treated', exposed],
     ['related_event_share', 'people_with_related_event', 'people_with_related_event', 'treated', 'treated',
-        ['', 'protocol', 'term'], 'knows_relatedness'],
+        ['', 'protocol', 'term']],
     ['discontinued_for_event_share', 'people_discontinued', 'people_discontinued', 'treated', 'treated',
         ['', 'protocol']],
     ['events_unmapped_share', 'unmapped_events', 'people_with_unmapped_event', 'events', 'people_with_event', ['']],
@@ -35,7 +34,7 @@ with sums as (
         {{ measure[4] or measure[2] }} as patients,
         {{ measure[2] }} as numerator_patients
     from {{ ref('int_event_sums') }}
-    where dimension in {{ quoted(measure[5]) }}{{ ' and ' ~ measure[6] if measure | length > 6 }}
+    where dimension in {{ quoted(measure[5]) }}
     union all
     {%- endfor %}
     select

@@ -79,11 +79,8 @@ joined as (
         treated.patient_key is not null as is_in_treated_patient,
         treated.patient_key is not null and coalesce(events.onset_day >= treated.first_session_day, true)
             as is_treatment_emergent,
-        stopped_courses.course_key is not null
-        and treated.patient_key is not null
-        and coalesce(events.onset_day >= treated.first_session_day, true)
-        and coalesce(coalesce(events.onset_day, sessions.session_day) <= stopped_courses.disposition_day, true)
-            as may_have_stopped
+        stopped_courses.course_key is not null as is_course_stopped,
+        stopped_courses.disposition_day
     from events
     left join event_courses on events.adverse_event_key = event_courses.adverse_event_key
     left join courses on event_courses.course_key = courses.course_key
@@ -91,6 +88,15 @@ joined as (
     left join sessions on events.session_key = sessions.session_key
     left join treated on events.patient_key = treated.patient_key
     left join terms on events.term = terms.term
+
+),
+
+judged as (
+
+    select
+        *,
+        is_course_stopped and is_treatment_emergent and coalesce(event_day <= disposition_day, true) as may_have_stopped
+    from joined
 
 ),
 
@@ -103,7 +109,7 @@ ranked as (
             partition by found_course_key, may_have_stopped
             order by event_day desc nulls last, onset_minutes desc nulls last, adverse_event_key desc
         ) as number_from_last
-    from joined
+    from judged
 
 )
 
