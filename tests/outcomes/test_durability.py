@@ -11,12 +11,11 @@ import pytest
 from lifelines import KaplanMeierFitter
 from lifelines.utils import restricted_mean_survival_time
 
-from clinic_outcomes.model import model
 from clinic_outcomes.settings import Settings
 from tests.outcomes.recomputed import accepted_table, course_ends, index_courses, scored_questionnaires
 from tests.support.courses_by_hand import clinic_tables
 from tests.support.marts import mart
-from tests.support.model_states import read_table, small_settings, write_state
+from tests.support.model_states import read_table
 from tests.support.outcome_network import outcome_network
 
 __all__ = ["outcome_network"]
@@ -101,16 +100,12 @@ EDGES_EXPECTED = """
     before      | -                  | 40               | 40
     interleaved | other_protocol     | 20               | 15
     """
-CLINICS = {"ten": TEN, "four": FOUR, "level": LEVEL, "edges": EDGES}
-
-
-@pytest.fixture(scope="module")
-def by_hand(tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    settings = small_settings(tmp_path_factory.mktemp("durability"), {name: name.title() for name in CLINICS})
-    for name, text in CLINICS.items():
-        write_state(settings, name, clinic_tables(text))
-    model(settings)
-    return settings
+CLINICS = {
+    "ten": clinic_tables(TEN),
+    "four": clinic_tables(FOUR),
+    "level": clinic_tables(LEVEL),
+    "edges": clinic_tables(EDGES),
+}
 
 
 def curve(settings: Settings, name: str, clinic_id: str, dimension: str, rule: str) -> pd.DataFrame:
@@ -119,10 +114,10 @@ def curve(settings: Settings, name: str, clinic_id: str, dimension: str, rule: s
     return chosen.sort_values("days_since_response") if "days_since_response" in chosen else chosen
 
 
-def test_median_lies_in_the_middle_of_a_stretch_at_one_half(by_hand: Settings) -> None:
+def test_median_lies_in_the_middle_of_a_stretch_at_one_half(others_by_hand: Settings) -> None:
     """Five of ten lost by day 27, the sixth on day 28."""
     for dimension in ("protocol", "trial_arm"):
-        (row,) = curve(by_hand, "agg_survival_medians", "ten", dimension, "observed_through").itertuples()
+        (row,) = curve(others_by_hand, "agg_survival_medians", "ten", dimension, "observed_through").itertuples()
         assert (row.category, row.people, row.events, row.median_days) == (
             "iv_ketamine" if dimension == "protocol" else "active",
             10,
@@ -133,15 +128,15 @@ def test_median_lies_in_the_middle_of_a_stretch_at_one_half(by_hand: Settings) -
     assert row.restricted_mean_days == pytest.approx((7 + 14 + 14 + 21 + 27 + 28 + 28 + 34 + 40 + 41) / 10, abs=1e-12)
 
 
-def test_median_is_unknown_where_the_curve_ends_at_one_half(by_hand: Settings) -> None:
-    (row,) = curve(by_hand, "agg_survival_medians", "level", "protocol", "observed_through").itertuples()
+def test_median_is_unknown_where_the_curve_ends_at_one_half(others_by_hand: Settings) -> None:
+    (row,) = curve(others_by_hand, "agg_survival_medians", "level", "protocol", "observed_through").itertuples()
     assert math.isnan(row.median_days)
     # Nobody was watched for 84 days, and half were still in response.
     assert (row.last_day, math.isnan(row.restricted_mean_days)) == (40, True)
 
 
-def test_curve_by_hand(by_hand: Settings) -> None:
-    rows = curve(by_hand, "agg_survival", "four", "protocol", "observed_through")
+def test_curve_by_hand(others_by_hand: Settings) -> None:
+    rows = curve(others_by_hand, "agg_survival", "four", "protocol", "observed_through")
     found = rows[["days_since_response", "at_risk", "events", "censored", "survival"]].to_numpy().tolist()
     assert found == [
         [0, 4, 0, 0, 1],
@@ -151,7 +146,7 @@ def test_curve_by_hand(by_hand: Settings) -> None:
         [30, 1, 0, 1, 0.375],
     ]
     # To the last score: B2 after 9 days, B4 after 18.
-    rows = curve(by_hand, "agg_survival", "four", "protocol", "last_score")
+    rows = curve(others_by_hand, "agg_survival", "four", "protocol", "last_score")
     assert rows[["days_since_response", "at_risk", "events"]].to_numpy().tolist() == [
         [0, 4, 0], [7, 4, 1], [9, 3, 0], [14, 2, 1], [18, 1, 0],
     ]  # fmt: skip
@@ -173,9 +168,9 @@ LIFE_TABLES = """
     """
 
 
-def test_life_table_by_hand(by_hand: Settings) -> None:
+def test_life_table_by_hand(others_by_hand: Settings) -> None:
     """In week 2 of `four` one of three is lost and one stops being watched: 1 - 1 / 2.5 = 0.6, of 0.75."""
-    figures = mart(by_hand, "agg_figures")
+    figures = mart(others_by_hand, "agg_figures")
     rows = figures[
         figures.measure.str.fullmatch(r"pcl_5_survival_week_\d\d_sustained_response")
         & figures.clinic_id.isin(["ten", "four"])
@@ -200,15 +195,15 @@ def test_life_table_by_hand(by_hand: Settings) -> None:
     assert (rows.numerator_patients == rows.numerator).all()
 
 
-def test_losses_stay_with_the_network_when_a_clinic_has_nobody_left(by_hand: Settings) -> None:
+def test_losses_stay_with_the_network_when_a_clinic_has_nobody_left(others_by_hand: Settings) -> None:
     """In week 7 nobody of `ten` is at risk any more; 13 of the two clinics have lost response by then."""
-    figures = mart(by_hand, "agg_figures").set_index("figure_id")
+    figures = mart(others_by_hand, "agg_figures").set_index("figure_id")
     row = figures.loc["pcl_5_survival_week_07_sustained_response/network/protocol/iv_ketamine"]
     assert (int(row.numerator), row.clinics, row.numerator_clinics) == (13, 1, 2)
 
 
-def test_each_rule_of_watching_by_hand(by_hand: Settings) -> None:
-    rows = mart(by_hand, "fct_durability")
+def test_each_rule_of_watching_by_hand(others_by_hand: Settings) -> None:
+    rows = mart(others_by_hand, "fct_durability")
     rows = rows[(rows.clinic_id == "edges") & (rows.protocol == "iv_ketamine")]
     found = {
         (row.patient_key.removeprefix("edges").strip("|/:"), None if row.is_lost else row.censoring_reason,
@@ -222,8 +217,8 @@ def test_each_rule_of_watching_by_hand(by_hand: Settings) -> None:
     assert found == expected
 
 
-def test_words_of_a_row_of_a_life_table(by_hand: Settings) -> None:
-    measures = mart(by_hand, "dim_measures").set_index("measure")
+def test_words_of_a_row_of_a_life_table(others_by_hand: Settings) -> None:
+    measures = mart(others_by_hand, "dim_measures").set_index("measure")
     row = measures.loc["pcl_5_survival_week_04_sustained_response"]
     assert row.label == "PCL-5: still in response at the end of week 4"
     assert (row.figure_type, row.completeness_measure) == ("life_table_row", "pcl_5_course_end_paired_share")

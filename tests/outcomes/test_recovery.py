@@ -7,7 +7,6 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from clinic_outcomes.model import model
 from clinic_outcomes.settings import Settings
 from tests.outcomes.oracle import (
     COURSE,
@@ -18,7 +17,7 @@ from tests.outcomes.oracle import (
 )
 from tests.outcomes.recomputed import accepted_table, index_courses, scored_questionnaires
 from tests.support.marts import mart
-from tests.support.model_states import read_table, small_settings, write_state
+from tests.support.model_states import read_table
 from tests.support.outcome_network import outcome_network
 
 __all__ = ["outcome_network"]
@@ -80,20 +79,14 @@ def tables() -> dict[str, str]:
     return {name: "\n".join(rows) for name, rows in lines.items()}
 
 
-@pytest.fixture(scope="module")
-def by_hand(tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """One clinic with both questionnaires, one that lacks the PHQ-9."""
-    settings = small_settings(tmp_path_factory.mktemp("recovery"), {"alder": "Alder House", "birch": "Birch Lane"})
-    write_state(settings, "alder", tables())
-    without = "\n".join(line for line in tables()["assessment"].splitlines() if "phq_9" not in line)
-    write_state(settings, "birch", tables() | {"assessment": without})
-    model(settings)
-    return settings
+WITHOUT_PHQ_9 = "\n".join(line for line in tables()["assessment"].splitlines() if "phq_9" not in line)
+CLINICS = {"recovery": tables(), "recovery_unknown": tables() | {"assessment": WITHOUT_PHQ_9}}
+"""One clinic with both questionnaires, one that lacks the PHQ-9."""
 
 
 def test_courses_are_judged_as_by_eye(by_hand: Settings) -> None:
     found = mart(by_hand, "fct_recovery").sort_values("course_key")
-    assert set(found.clinic_id) == {"alder"}
+    assert set(found.clinic_id) == {"recovery"}
     columns = {"recovered": "is_recovered", "reliably": "is_reliably_recovered", "improved": "is_reliably_improved"}
     columns["worsened"] = "is_reliably_deteriorated"
     expected = {row["person"]: row for row in read_table(PEOPLE) if row["counts"]}
@@ -109,9 +102,9 @@ def test_courses_are_judged_as_by_eye(by_hand: Settings) -> None:
 def test_figures_are_those_counted_by_eye(by_hand: Settings) -> None:
     told = mart(by_hand, "agg_figures")
     told = told[told.measure.str.startswith("nhs_")]
-    assert set(told.clinic_id) == {"alder", "network"}
+    assert set(told.clinic_id) == {"recovery", "network"}
     assert set(told.dimension) == {"protocol"}
-    own = told[told.clinic_id == "alder"].set_index("measure")
+    own = told[told.clinic_id == "recovery"].set_index("measure")
     for row in read_table(FIGURES):
         figure = own.loc[str(row["measure"])]
         assert int(figure.numerator) == int(row["numerator"] or 0), row["measure"]

@@ -6,10 +6,9 @@ from __future__ import annotations
 
 import pytest
 
-from clinic_outcomes.model import model
 from clinic_outcomes.settings import Settings
 from tests.support.marts import case_id, check_figure, rows
-from tests.support.model_states import read_table, small_settings, write_state
+from tests.support.model_states import read_table
 
 # A1 takes every step. A2 is treated and nothing else is recorded. A3 was never referred. A4 was treated before the referral.
 # A5 is reached by the second referral alone. A6 and A10 are lost. A7 is watched for a day. A8's contact is not recorded.
@@ -208,23 +207,15 @@ sessions_given                   | cedar     | organisation     | owner_1       
 """
 
 
-@pytest.fixture(scope="module")
-def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    clinics = {"alder": "Alder House", "birch": "Birch Lane", "cedar": "Cedar Hill"}
-    made = small_settings(tmp_path_factory.mktemp("flow"), clinics)
-    write_state(made, "alder", ALDER)
-    write_state(made, "birch", BIRCH)
-    write_state(made, "cedar", CEDAR)
-    model(made)
-    return made
+CLINICS = {"alder": ALDER, "birch": BIRCH, "cedar": CEDAR}
 
 
 @pytest.mark.parametrize("case", read_table(FIGURES), ids=case_id)
-def test_figures_are_those_counted_by_eye(settings: Settings, case: dict[str, str | None]) -> None:
-    check_figure(settings, case)
+def test_figures_are_those_counted_by_eye(by_hand: Settings, case: dict[str, str | None]) -> None:
+    check_figure(by_hand, case)
 
 
-def test_each_person_is_at_one_furthest_step_on_known_days(settings: Settings) -> None:
+def test_each_person_is_at_one_furthest_step_on_known_days(by_hand: Settings) -> None:
     expected = """
         person | status  | furthest   | contacted | consulted | decided | session | completed | maintenance
         A1     | treated | maintained | 1         | 5         | 6       | 10      | 13        | 40
@@ -244,10 +235,10 @@ def test_each_person_is_at_one_furthest_step_on_known_days(settings: Settings) -
             decided_day::VARCHAR, first_session_day::VARCHAR, completed_day::VARCHAR, maintenance_day::VARCHAR
         FROM {fct_referral_flow} WHERE clinic_id = 'alder'
         """
-    assert sorted(rows(settings, query)) == sorted(tuple(row.values()) for row in read_table(expected))
+    assert sorted(rows(by_hand, query)) == sorted(tuple(row.values()) for row in read_table(expected))
 
 
-def test_flows_between_clinics(settings: Settings) -> None:
+def test_flows_between_clinics(by_hand: Settings) -> None:
     expected = """
         from  | to    | known | treated | referred | referred_and_treated
         alder | birch | 2     | 1       | 1        | 1
@@ -263,21 +254,19 @@ def test_flows_between_clinics(settings: Settings) -> None:
             people_referred::VARCHAR, people_referred_and_treated::VARCHAR
         FROM {agg_flows_between_clinics}
         """
-    assert sorted(rows(settings, query), key=str) == sorted((tuple(r.values()) for r in read_table(expected)), key=str)
+    assert sorted(rows(by_hand, query), key=str) == sorted((tuple(r.values()) for r in read_table(expected)), key=str)
 
 
-def test_owners_of_two_clinics_are_never_told_as_one(settings: Settings) -> None:
-    assert (
-        rows(settings, "SELECT 1 FROM {agg_figures} WHERE clinic_id = 'network' AND dimension = 'organisation'") == []
-    )
-    owners = rows(settings, "SELECT organisation_key, sessions FROM {agg_owners} ORDER BY 1 NULLS LAST")
+def test_owners_of_two_clinics_are_never_told_as_one(by_hand: Settings) -> None:
+    assert rows(by_hand, "SELECT 1 FROM {agg_figures} WHERE clinic_id = 'network' AND dimension = 'organisation'") == []
+    owners = rows(by_hand, "SELECT organisation_key, sessions FROM {agg_owners} ORDER BY 1 NULLS LAST")
     assert ("birch/ORG1", 3) in owners
     assert ("cedar/ORG1", 1) in owners
 
 
-def test_the_target_of_contact_is_in_the_words(settings: Settings) -> None:
+def test_the_target_of_contact_is_in_the_words(by_hand: Settings) -> None:
     words = rows(
-        settings,
+        by_hand,
         "SELECT definition, numerator_definition, denominator_definition FROM {dim_measures} "
         "WHERE measure = 'contacted_within_target_share'",
     )[0]
@@ -285,7 +274,7 @@ def test_the_target_of_contact_is_in_the_words(settings: Settings) -> None:
     assert "{" not in "".join(words)
 
 
-def test_a_clinic_without_referrals_has_no_funnel(settings: Settings) -> None:
-    measures = {m for (m,) in rows(settings, "SELECT measure FROM {agg_figures} WHERE clinic_id = 'cedar'")}
+def test_a_clinic_without_referrals_has_no_funnel(by_hand: Settings) -> None:
+    measures = {m for (m,) in rows(by_hand, "SELECT measure FROM {agg_figures} WHERE clinic_id = 'cedar'")}
     assert "patients_treated" in measures
     assert measures.isdisjoint({"patients_referred", "treated_without_referral", "referrals_open", "days_to_contact"})

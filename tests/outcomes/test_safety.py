@@ -12,17 +12,16 @@ import pytest
 from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 
-from clinic_outcomes.model import model
 from clinic_outcomes.settings import Settings
 from tests.outcomes.safety_recomputed import Counts, Safety, populations
 from tests.support.marts import mart
-from tests.support.model_states import read_table, small_settings, write_state
+from tests.support.model_states import read_table
 from tests.support.outcome_network import outcome_network
 
 __all__ = ["outcome_network"]
 
 # Treated are all but `fay`. Nobody knows until when `cat` was watched; she stopped for an adverse event on day 3.
-ALDER = {
+MAPLE = {
     "patient": """
         patient_id | observed_through_day
         ann        | 99
@@ -73,111 +72,102 @@ ALDER = {
         """,
 }
 # Once more E1 and E3; a treatment nobody had, of a person with a serious event.
-DOUBLED = ALDER | {
-    "adverse_event": ALDER["adverse_event"].rstrip()
+DOUBLED = MAPLE | {
+    "adverse_event": MAPLE["adverse_event"].rstrip()
     + """
         E11              | ann        | -         | S1         | nausea       | mild     | 1     | no      | -                    | probable    | 0         | 10            | 0       | 100
         E12              | ann        | -         | S2         | dissociation | severe   | -     | no      | -                    | -           | 7         | 20            | -       | -
         """,
 }
-STRANGERS = ALDER | {
-    "patient": ALDER["patient"].rstrip() + "\n        guy | 30",
-    "adverse_event": ALDER["adverse_event"].rstrip()
+STRANGERS = MAPLE | {
+    "patient": MAPLE["patient"].rstrip() + "\n        guy | 30",
+    "adverse_event": MAPLE["adverse_event"].rstrip()
     + "\n E11 | guy | - | - | syncope | severe | 3 | yes | [hospitalisation] | definite | 2 | - | - | -",
 }
 # Nothing happened; and nobody knows how long who was watched.
-BIRCH = {
+LARCH = {
     "patient": "patient_id | observed_through_day\n B1 | 20",
     "course": "course_id | patient_id | protocol\n K1 | B1 | iv_ketamine",
     "session": "session_id | patient_id | course_id | session_day | drug | sequence_number\n S1 | B1 | K1 | 0 | ketamine | 1\n S2 | B1 | K1 | 3 | ketamine | 2",
     "adverse_event": "adverse_event_id | patient_id | term",
 }
-CEDAR = {
+ROWAN = {
     "patient": "patient_id\n C1",
     "course": "course_id | patient_id | protocol\n K1 | C1 | iv_ketamine",
     "session": "session_id | patient_id | course_id | session_day | drug | sequence_number\n S1 | C1 | K1 | 0 | ketamine | 1",
     "adverse_event": "adverse_event_id | patient_id | session_id | term | onset_day\n E1 | C1 | - | nausea | 0",
 }
-CLINICS = {"alder": ALDER, "doubled": DOUBLED, "strangers": STRANGERS, "birch": BIRCH, "cedar": CEDAR}
+CLINICS = {"maple": MAPLE, "doubled": DOUBLED, "strangers": STRANGERS, "larch": LARCH, "rowan": ROWAN}
 
 # Counted by eye. Days: ann 100, ben 10 and 30 under the block, dan 10, eve 1.
 FIGURES = """
     measure                                | clinic | dimension             | category        | numerator | denominator | value
-    adverse_events                         | alder  | ''                    | ''              | 8         | -           | 8
-    patients_with_any_event                | alder  | ''                    | ''              | 3         | -           | 3
-    any_event_share                        | alder  | ''                    | ''              | 3         | 5           | 0.6
-    any_event_share                        | alder  | protocol              | iv_ketamine     | 3         | 4           | 0.75
-    any_event_share                        | alder  | protocol              | sgb             | 1         | 2           | 0.5
-    any_event_share                        | alder  | term                  | nausea          | 3         | 5           | 0.6
-    any_event_share                        | alder  | term                  | headache        | 1         | 5           | 0.2
-    any_event_share                        | alder  | worst_grade           | grade_1         | -         | -           | absent
-    any_event_share                        | alder  | worst_grade           | grade_2         | 2         | 5           | 0.4
-    any_event_share                        | alder  | worst_grade           | grade_3         | 1         | 5           | 0.2
-    any_event_share                        | cedar  | worst_grade           | not_recorded    | 1         | 1           | 1
-    any_event_share                        | alder  | worst_grade           | not_recorded    | 0         | 5           | 0
-    any_event_share                        | alder  | relatedness           | unlikely        | 1         | 5           | 0.2
-    any_event_share                        | alder  | relatedness           | not_recorded    | 3         | 5           | 0.6
-    serious_event_share                    | alder  | ''                    | ''              | 1         | 5           | 0.2
-    serious_event_share                    | alder  | seriousness_criterion | hospitalisation | 1         | 5           | 0.2
-    serious_event_share                    | alder  | seriousness_criterion | disability      | 1         | 5           | 0.2
-    serious_event_share                    | alder  | seriousness_criterion | death           | -         | -           | absent
-    serious_adverse_events                 | alder  | ''                    | ''              | 1         | -           | 1
-    serious_adverse_events                 | birch  | ''                    | ''              | 0         | -           | 0
-    serious_adverse_events                 | cedar  | ''                    | ''              | -         | -           | absent
-    patients_with_serious_event            | cedar  | ''                    | ''              | -         | -           | absent
-    serious_event_share                    | cedar  | ''                    | ''              | -         | -           | absent
+    adverse_events                         | maple  | ''                    | ''              | 8         | -           | 8
+    patients_with_any_event                | maple  | ''                    | ''              | 3         | -           | 3
+    any_event_share                        | maple  | ''                    | ''              | 3         | 5           | 0.6
+    any_event_share                        | maple  | protocol              | iv_ketamine     | 3         | 4           | 0.75
+    any_event_share                        | maple  | protocol              | sgb             | 1         | 2           | 0.5
+    any_event_share                        | maple  | term                  | nausea          | 3         | 5           | 0.6
+    any_event_share                        | maple  | term                  | headache        | 1         | 5           | 0.2
+    any_event_share                        | maple  | worst_grade           | grade_1         | -         | -           | absent
+    any_event_share                        | maple  | worst_grade           | grade_2         | 2         | 5           | 0.4
+    any_event_share                        | maple  | worst_grade           | grade_3         | 1         | 5           | 0.2
+    any_event_share                        | rowan  | worst_grade           | not_recorded    | 1         | 1           | 1
+    any_event_share                        | maple  | worst_grade           | not_recorded    | 0         | 5           | 0
+    any_event_share                        | maple  | relatedness           | unlikely        | 1         | 5           | 0.2
+    any_event_share                        | maple  | relatedness           | not_recorded    | 3         | 5           | 0.6
+    serious_event_share                    | maple  | ''                    | ''              | 1         | 5           | 0.2
+    serious_event_share                    | maple  | seriousness_criterion | hospitalisation | 1         | 5           | 0.2
+    serious_event_share                    | maple  | seriousness_criterion | disability      | 1         | 5           | 0.2
+    serious_event_share                    | maple  | seriousness_criterion | death           | -         | -           | absent
+    serious_adverse_events                 | maple  | ''                    | ''              | 1         | -           | 1
+    serious_adverse_events                 | larch  | ''                    | ''              | 0         | -           | 0
+    serious_adverse_events                 | rowan  | ''                    | ''              | -         | -           | absent
+    patients_with_serious_event            | rowan  | ''                    | ''              | -         | -           | absent
+    serious_event_share                    | rowan  | ''                    | ''              | -         | -           | absent
     serious_event_share                    | network | ''                   | ''              | 3         | 16          | 0.1875
     any_event_share                        | network | ''                   | ''              | 10        | 17          | 0.588235
-    severe_event_share                     | cedar  | ''                    | ''              | -         | -           | absent
-    related_event_share                    | cedar  | ''                    | ''              | -         | -           | absent
-    discontinued_for_event_share           | birch  | ''                    | ''              | -         | -           | absent
-    serious_event_rate_per_100_sessions    | cedar  | ''                    | ''              | -         | -           | absent
-    severe_event_share                     | alder  | ''                    | ''              | 2         | 5           | 0.4
-    related_event_share                    | alder  | ''                    | ''              | 2         | 5           | 0.4
-    related_event_share                    | alder  | term                  | nausea          | 1         | 5           | 0.2
-    discontinued_for_event_share           | alder  | ''                    | ''              | 1         | 5           | 0.2
-    discontinued_for_event_share           | alder  | protocol              | sgb             | 0         | 2           | 0
-    sessions_with_event_share              | alder  | ''                    | ''              | 4         | 8           | 0.5
-    sessions_with_event_share              | alder  | session_of_course     | 1               | 3         | 6           | 0.5
-    sessions_with_event_share              | alder  | session_of_course     | 13_or_more      | 0         | 1           | 0
-    sessions_with_event_share              | alder  | dose_band             | from_0_4        | 1         | 2           | 0.5
-    sessions_with_event_share              | alder  | dose_band             | from_0_6        | 1         | 1           | 1
-    sessions_with_event_share              | alder  | dose_band             | under_0_4       | 1         | 1           | 1
-    sessions_with_event_share              | alder  | dose_band             | over_1_0        | 1         | 1           | 1
-    sessions_with_event_share              | alder  | drug                  | ropivacaine     | 0         | 2           | 0
-    sessions_with_event_share              | alder  | term                  | nausea          | 2         | 8           | 0.25
-    sessions_with_event_share              | birch  | ''                    | ''              | 0         | 2           | 0
-    sessions_with_event_share              | cedar  | ''                    | ''              | -         | -           | absent
-    event_rate_per_100_sessions            | alder  | ''                    | ''              | 3         | 5           | 100
-    event_rate_per_100_sessions            | alder  | term                  | nausea          | 3         | 5           | 50
-    serious_event_rate_per_100_sessions    | alder  | ''                    | ''              | 1         | 5           | 12.5
-    event_rate_per_100_patient_years       | alder  | ''                    | ''              | 2         | 5           | 1209.437086
-    event_rate_per_100_patient_years       | alder  | protocol              | iv_ketamine     | 2         | 4           | 1316.216216
-    event_rate_per_100_patient_years       | alder  | protocol              | sgb             | 1         | 2           | 913.125
-    first_event_rate_per_100_patient_years | alder  | ''                    | ''              | 2         | 5           | 5619.230769
-    first_event_rate_per_100_patient_years | alder  | protocol              | iv_ketamine     | 2         | 4           | 24350
-    first_event_rate_per_100_patient_years | alder  | protocol              | sgb             | 1         | 2           | 2282.8125
-    event_rate_per_100_patient_years       | birch  | ''                    | ''              | 0         | 1           | 0
-    event_rate_per_100_patient_years       | cedar  | ''                    | ''              | -         | -           | absent
-    first_event_rate_per_100_patient_years | cedar  | protocol              | iv_ketamine     | -         | -           | absent
-    onset_minutes_median                   | alder  | ''                    | ''              | -         | 2           | 15
-    resolution_minutes_median              | alder  | ''                    | ''              | -         | 2           | 110
-    resolution_minutes_median              | alder  | term                  | dissociation    | -         | 1           | -
-    resolved_by_discharge_share            | alder  | ''                    | ''              | 1         | 3           | 0.333333
-    resolved_within_2_hours_share          | alder  | ''                    | ''              | 2         | 7           | 0.285714
-    resolved_within_24_hours_share         | alder  | ''                    | ''              | 4         | 8           | 0.5
-    end_not_recorded_share                 | alder  | ''                    | ''              | 3         | 8           | 0.375
-    events_unmapped_share                  | alder  | ''                    | ''              | 1         | 8           | 0.125
+    severe_event_share                     | rowan  | ''                    | ''              | -         | -           | absent
+    related_event_share                    | rowan  | ''                    | ''              | -         | -           | absent
+    discontinued_for_event_share           | larch  | ''                    | ''              | -         | -           | absent
+    serious_event_rate_per_100_sessions    | rowan  | ''                    | ''              | -         | -           | absent
+    severe_event_share                     | maple  | ''                    | ''              | 2         | 5           | 0.4
+    related_event_share                    | maple  | ''                    | ''              | 2         | 5           | 0.4
+    related_event_share                    | maple  | term                  | nausea          | 1         | 5           | 0.2
+    discontinued_for_event_share           | maple  | ''                    | ''              | 1         | 5           | 0.2
+    discontinued_for_event_share           | maple  | protocol              | sgb             | 0         | 2           | 0
+    sessions_with_event_share              | maple  | ''                    | ''              | 4         | 8           | 0.5
+    sessions_with_event_share              | maple  | session_of_course     | 1               | 3         | 6           | 0.5
+    sessions_with_event_share              | maple  | session_of_course     | 13_or_more      | 0         | 1           | 0
+    sessions_with_event_share              | maple  | dose_band             | from_0_4        | 1         | 2           | 0.5
+    sessions_with_event_share              | maple  | dose_band             | from_0_6        | 1         | 1           | 1
+    sessions_with_event_share              | maple  | dose_band             | under_0_4       | 1         | 1           | 1
+    sessions_with_event_share              | maple  | dose_band             | over_1_0        | 1         | 1           | 1
+    sessions_with_event_share              | maple  | drug                  | ropivacaine     | 0         | 2           | 0
+    sessions_with_event_share              | maple  | term                  | nausea          | 2         | 8           | 0.25
+    sessions_with_event_share              | larch  | ''                    | ''              | 0         | 2           | 0
+    sessions_with_event_share              | rowan  | ''                    | ''              | -         | -           | absent
+    event_rate_per_100_sessions            | maple  | ''                    | ''              | 3         | 5           | 100
+    event_rate_per_100_sessions            | maple  | term                  | nausea          | 3         | 5           | 50
+    serious_event_rate_per_100_sessions    | maple  | ''                    | ''              | 1         | 5           | 12.5
+    event_rate_per_100_patient_years       | maple  | ''                    | ''              | 2         | 5           | 1209.437086
+    event_rate_per_100_patient_years       | maple  | protocol              | iv_ketamine     | 2         | 4           | 1316.216216
+    event_rate_per_100_patient_years       | maple  | protocol              | sgb             | 1         | 2           | 913.125
+    first_event_rate_per_100_patient_years | maple  | ''                    | ''              | 2         | 5           | 5619.230769
+    first_event_rate_per_100_patient_years | maple  | protocol              | iv_ketamine     | 2         | 4           | 24350
+    first_event_rate_per_100_patient_years | maple  | protocol              | sgb             | 1         | 2           | 2282.8125
+    event_rate_per_100_patient_years       | larch  | ''                    | ''              | 0         | 1           | 0
+    event_rate_per_100_patient_years       | rowan  | ''                    | ''              | -         | -           | absent
+    first_event_rate_per_100_patient_years | rowan  | protocol              | iv_ketamine     | -         | -           | absent
+    onset_minutes_median                   | maple  | ''                    | ''              | -         | 2           | 15
+    resolution_minutes_median              | maple  | ''                    | ''              | -         | 2           | 110
+    resolution_minutes_median              | maple  | term                  | dissociation    | -         | 1           | -
+    resolved_by_discharge_share            | maple  | ''                    | ''              | 1         | 3           | 0.333333
+    resolved_within_2_hours_share          | maple  | ''                    | ''              | 2         | 7           | 0.285714
+    resolved_within_24_hours_share         | maple  | ''                    | ''              | 4         | 8           | 0.5
+    end_not_recorded_share                 | maple  | ''                    | ''              | 3         | 8           | 0.375
+    events_unmapped_share                  | maple  | ''                    | ''              | 1         | 8           | 0.125
     """
-
-
-@pytest.fixture(scope="module")
-def by_hand(tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    settings = small_settings(tmp_path_factory.mktemp("safety"), {name: name.title() for name in CLINICS})
-    for name, tables in CLINICS.items():
-        write_state(settings, name, tables)
-    model(settings)
-    return settings
 
 
 def figures(settings: Settings) -> pd.DataFrame:
@@ -207,7 +197,7 @@ def test_a_clinic_counted_by_eye(by_hand: Settings) -> None:
 
 def test_which_event_stopped_the_course(by_hand: Settings) -> None:
     events = mart(by_hand, "fct_adverse_events").set_index("adverse_event_key")
-    assert list(events.index[events.led_to_discontinuation & (events.clinic_id == "alder")]) == ["alder/E8"]
+    assert list(events.index[events.led_to_discontinuation & (events.clinic_id == "maple")]) == ["maple/E8"]
 
 
 def told_of(settings: Settings, clinic_id: str) -> pd.DataFrame:
@@ -217,7 +207,7 @@ def told_of(settings: Settings, clinic_id: str) -> pd.DataFrame:
 
 
 def test_an_event_told_twice_is_of_no_more_people(by_hand: Settings) -> None:
-    once, twice = told_of(by_hand, "alder"), told_of(by_hand, "doubled")
+    once, twice = told_of(by_hand, "maple"), told_of(by_hand, "doubled")
     assert list(once.index) == list(twice.index)
     types = mart(by_hand, "dim_measures").set_index("measure").contributors
     of_people = once[types[once.measure].isin(["patient", "session"]).to_numpy() & (once.figure_type != "mean")]
@@ -230,26 +220,26 @@ def test_an_event_told_twice_is_of_no_more_people(by_hand: Settings) -> None:
 
 
 def test_who_was_not_treated_changes_nothing(by_hand: Settings) -> None:
-    pd.testing.assert_frame_equal(told_of(by_hand, "strangers"), told_of(by_hand, "alder"))
+    pd.testing.assert_frame_equal(told_of(by_hand, "strangers"), told_of(by_hand, "maple"))
 
 
 def test_a_term_that_nobody_has_is_absent_and_one_of_others_is_nought(by_hand: Settings) -> None:
     rows = figures(by_hand)
     assert not rows.category.isin(["vomiting", "syncope", "fatigue"]).any()
-    birch = rows.loc["any_event_share/birch/term/nausea"]
-    assert (birch.numerator, birch.denominator) == (0, 1)
+    larch = rows.loc["any_event_share/larch/term/nausea"]
+    assert (larch.numerator, larch.denominator) == (0, 1)
 
 
 def test_bounds_where_nothing_was_seen(by_hand: Settings) -> None:
     shares = mart(by_hand, "agg_safety_shares").set_index("figure_id")
-    assert shares.upper_95["serious_event_share/birch//"] == pytest.approx(0.95, abs=1e-9)
-    assert shares.upper_95["sessions_with_event_share/birch//"] == pytest.approx(1 - 0.05**0.5, abs=1e-9)
-    assert pd.isna(shares.upper_95["any_event_share/alder//"])
+    assert shares.upper_95["serious_event_share/larch//"] == pytest.approx(0.95, abs=1e-9)
+    assert shares.upper_95["sessions_with_event_share/larch//"] == pytest.approx(1 - 0.05**0.5, abs=1e-9)
+    assert pd.isna(shares.upper_95["any_event_share/maple//"])
     rates = mart(by_hand, "agg_event_rates").set_index(["measure", "clinic_id", "dimension", "category"])
-    none_seen = rates.loc["event_rate_per_100_patient_years", "birch", "", ""]
+    none_seen = rates.loc["event_rate_per_100_patient_years", "larch", "", ""]
     # 3.00 events could have been missed in 21 days.
     assert none_seen.upper_95 == pytest.approx(stats.chi2.ppf(0.95, 2) / 2 / 21 * 36525, rel=1e-9)
-    unknown = rates.loc["event_rate_per_100_patient_years", "cedar", "", ""]
+    unknown = rates.loc["event_rate_per_100_patient_years", "rowan", "", ""]
     assert (unknown.people, unknown.exposure) == (1, 0)
     assert unknown[["rate", "garwood_lower", "garwood_upper", "byar_lower", "byar_upper", "upper_95"]].isna().all()
 

@@ -8,12 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from clinic_outcomes.model import model
 from clinic_outcomes.settings import Settings
 from tests.outcomes.oracle import COURSE, by_clinic_and_network, groups, outcomes
 from tests.outcomes.recomputed import ITEMS, accepted_table, index_courses, scored_questionnaires
 from tests.support.marts import cells, mart
-from tests.support.model_states import read_table, small_settings, write_state
+from tests.support.model_states import read_table
 from tests.support.outcome_network import outcome_network
 
 __all__ = ["outcome_network"]
@@ -103,41 +102,36 @@ EXPECTED_CLUSTERS = """
     """
 
 
-@pytest.fixture(scope="module")
-def by_hand(tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    settings = small_settings(tmp_path_factory.mktemp("scoring"), {"alder": "Alder House"})
-    write_state(settings, "alder", TABLES)
-    model(settings)
-    return settings
+CLINICS = {"scoring": TABLES}
 
 
-def test_questionnaires_are_scored_as_by_eye(by_hand: Settings) -> None:
+def test_questionnaires_are_scored_as_by_eye(others_by_hand: Settings) -> None:
     found = cells(
-        by_hand,
+        others_by_hand,
         """
         SELECT split_part(assessment_key, '/', 2) AS assessment, total_score AS total, score_status AS status,
             recall_days AS days, band, is_provisional_case AS case, risk_level AS risk
-        FROM {fct_assessments} ORDER BY assessed_day
+        FROM {fct_assessments} WHERE clinic_id = 'scoring' ORDER BY assessed_day
         """,
     )
     assert found == read_table(EXPECTED)
 
 
-def test_clusters_are_those_seen_by_eye(by_hand: Settings) -> None:
+def test_clusters_are_those_seen_by_eye(others_by_hand: Settings) -> None:
     found = cells(
-        by_hand,
+        others_by_hand,
         """
         SELECT split_part(assessment_key, '/', 2) AS assessment, cluster, items, items_answered AS answered,
             cluster_total AS total, symptoms_present AS present
-        FROM {fct_assessment_clusters} ORDER BY assessment, cluster
+        FROM {fct_assessment_clusters} WHERE clinic_id = 'scoring' ORDER BY assessment, cluster
         """,
     )
     assert found == read_table(EXPECTED_CLUSTERS)
 
 
-def test_questionnaires_without_a_total_are_counted_by_reason(by_hand: Settings) -> None:
+def test_questionnaires_without_a_total_are_counted_by_reason(others_by_hand: Settings) -> None:
     found = cells(
-        by_hand,
+        others_by_hand,
         """
         SELECT category, numerator::INTEGER AS questionnaires, patients FROM {agg_figures}
         WHERE measure = 'scores_without_total' AND clinic_id = 'network' ORDER BY category

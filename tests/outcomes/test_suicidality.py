@@ -11,11 +11,10 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from clinic_outcomes.model import model
 from clinic_outcomes.settings import Settings
 from tests.outcomes.recomputed import accepted_table
 from tests.support.marts import case_id, cells, check_figure, mart, rows
-from tests.support.model_states import read_table, small_settings, write_state
+from tests.support.model_states import read_table
 from tests.support.outcome_network import outcome_network
 
 __all__ = ["outcome_network"]
@@ -101,51 +100,51 @@ SCREENS = """
     worse_p2       | iv_ketamine | true      | true   | 75.00   | open
     worse_p3       | iv_ketamine | false     | false  | -       | -
     """
-# Eighteen treated in alder, one in cedar; cedar delivers neither the C-SSRS nor escalations.
+# Eighteen treated in aspen, one in hazel; hazel delivers neither the C-SSRS nor escalations.
 FIGURES = """
     measure                        | clinic_id | dimension  | category    | numerator | denominator | patients
-    ideation_assessed_share        | alder     | ''         | ''          | 12        | 18          | 18
-    ideation_baseline_share        | alder     | ''         | ''          | 8         | 13          | 13
-    ideation_emergent_share        | alder     | ''         | ''          | 3         | 5           | 5
-    ideation_worsened_share        | alder     | ''         | ''          | 5         | 12          | 12
-    ideation_resolved_share        | alder     | ''         | ''          | 2         | 7           | 7
-    ideation_assessed_share        | alder     | protocol   | iv_ketamine | 12        | 18          | 18
-    ideation_baseline_share        | alder     | protocol   | iv_ketamine | 9         | 13          | 13
-    ideation_emergent_share        | alder     | protocol   | iv_ketamine | 2         | 4           | 4
-    ideation_worsened_share        | alder     | protocol   | iv_ketamine | 4         | 12          | 12
-    ideation_resolved_share        | alder     | protocol   | iv_ketamine | 2         | 8           | 8
-    ideation_emergent_share        | alder     | protocol   | sgb         | 1         | 1           | 1
-    ideation_resolved_share        | alder     | protocol   | sgb         | 0         | 0           | 0
+    ideation_assessed_share        | aspen     | ''         | ''          | 12        | 18          | 18
+    ideation_baseline_share        | aspen     | ''         | ''          | 8         | 13          | 13
+    ideation_emergent_share        | aspen     | ''         | ''          | 3         | 5           | 5
+    ideation_worsened_share        | aspen     | ''         | ''          | 5         | 12          | 12
+    ideation_resolved_share        | aspen     | ''         | ''          | 2         | 7           | 7
+    ideation_assessed_share        | aspen     | protocol   | iv_ketamine | 12        | 18          | 18
+    ideation_baseline_share        | aspen     | protocol   | iv_ketamine | 9         | 13          | 13
+    ideation_emergent_share        | aspen     | protocol   | iv_ketamine | 2         | 4           | 4
+    ideation_worsened_share        | aspen     | protocol   | iv_ketamine | 4         | 12          | 12
+    ideation_resolved_share        | aspen     | protocol   | iv_ketamine | 2         | 8           | 8
+    ideation_emergent_share        | aspen     | protocol   | sgb         | 1         | 1           | 1
+    ideation_resolved_share        | aspen     | protocol   | sgb         | 0         | 0           | 0
     ideation_assessed_share        | network   | ''         | ''          | 13        | 19          | 19
     risk_level_assessed_share      | network   | ''         | ''          | 4         | 18          | 18
-    risk_level_baseline_share      | alder     | risk_level | none        | 1         | 2           | 2
-    risk_level_baseline_share      | alder     | risk_level | low         | 1         | 2           | 2
-    risk_level_baseline_share      | alder     | risk_level | moderate    | 0         | 2           | 2
-    risk_level_baseline_share      | alder     | risk_level | high        | 0         | 2           | 2
-    risk_level_share               | alder     | risk_level | none        | 0         | 4           | 4
-    risk_level_share               | alder     | risk_level | low         | 0         | 4           | 4
-    risk_level_share               | alder     | risk_level | moderate    | 2         | 4           | 4
+    risk_level_baseline_share      | aspen     | risk_level | none        | 1         | 2           | 2
+    risk_level_baseline_share      | aspen     | risk_level | low         | 1         | 2           | 2
+    risk_level_baseline_share      | aspen     | risk_level | moderate    | 0         | 2           | 2
+    risk_level_baseline_share      | aspen     | risk_level | high        | 0         | 2           | 2
+    risk_level_share               | aspen     | risk_level | none        | 0         | 4           | 4
+    risk_level_share               | aspen     | risk_level | low         | 0         | 4           | 4
+    risk_level_share               | aspen     | risk_level | moderate    | 2         | 4           | 4
     risk_level_share               | network   | risk_level | high        | 2         | 4           | 4
-    positive_screens               | alder     | ''         | ''          | 28        | -           | 18
-    positive_screens               | alder     | protocol   | iv_ketamine | 26        | -           | 17
-    positive_screens               | alder     | protocol   | sgb         | 1         | -           | 1
+    positive_screens               | aspen     | ''         | ''          | 28        | -           | 18
+    positive_screens               | aspen     | protocol   | iv_ketamine | 26        | -           | 17
+    positive_screens               | aspen     | protocol   | sgb         | 1         | -           | 1
     positive_screens               | network   | ''         | ''          | 29        | -           | 19
-    escalated_share                | alder     | ''         | ''          | 11        | 28          | 18
-    escalated_share                | alder     | protocol   | iv_ketamine | 9         | 26          | 17
+    escalated_share                | aspen     | ''         | ''          | 11        | 28          | 18
+    escalated_share                | aspen     | protocol   | iv_ketamine | 9         | 26          | 17
     escalated_share                | network   | ''         | ''          | 11        | 28          | 18
-    action_minutes_mean            | alder     | ''         | ''          | 371       | 8           | 7
-    action_minutes_mean            | alder     | protocol   | sgb         | 60        | 1           | 1
-    action_within_60_minutes_share | alder     | ''         | ''          | 5         | 28          | 18
-    action_within_60_minutes_share | alder     | protocol   | iv_ketamine | 4         | 26          | 17
-    escalations_open               | alder     | ''         | ''          | 4         | -           | 4
-    escalations_open               | alder     | protocol   | sgb         | 0         | -           | 0
-    escalations_open               | birch     | ''         | ''          | 1         | -           | 1
+    action_minutes_mean            | aspen     | ''         | ''          | 371       | 8           | 7
+    action_minutes_mean            | aspen     | protocol   | sgb         | 60        | 1           | 1
+    action_within_60_minutes_share | aspen     | ''         | ''          | 5         | 28          | 18
+    action_within_60_minutes_share | aspen     | protocol   | iv_ketamine | 4         | 26          | 17
+    escalations_open               | aspen     | ''         | ''          | 4         | -           | 4
+    escalations_open               | aspen     | protocol   | sgb         | 0         | -           | 0
+    escalations_open               | beech     | ''         | ''          | 1         | -           | 1
     escalations_open               | network   | ''         | ''          | 5         | -           | 5
-    escalations_without_screen     | alder     | ''         | ''          | 3         | -           | 3
-    escalations_without_screen     | birch     | ''         | ''          | 1         | -           | 1
+    escalations_without_screen     | aspen     | ''         | ''          | 3         | -           | 3
+    escalations_without_screen     | beech     | ''         | ''          | 1         | -           | 1
     """
-# birch: one PHQ-9 with a total alone, one without item 9; nobody there is known to have or to lack ideation.
-BIRCH = {
+# beech: one PHQ-9 with a total alone, one without item 9; nobody there is known to have or to lack ideation.
+BEECH = {
     "patient": "patient_id\nB1\nB2",
     "session": "session_id | patient_id | course_id | session_day | drug\nS1 | B1 | K1 | 10 | ketamine\nS2 | B2 | K2 | 10 | ketamine",
     "assessment": """
@@ -160,7 +159,7 @@ BIRCH = {
         E1            | B1         | Q1            | phq_9_item_9       | 5              | open
         """,
 }
-CEDAR = {
+HAZEL = {
     "patient": "patient_id\nC1",
     "session": "session_id | patient_id | course_id | session_day | drug\nS1 | C1 | K1 | 10 | ketamine",
     "assessment": """
@@ -175,7 +174,7 @@ ANSWERS = {"baseline": "baseline_item_9", "worst": "worst_item_9", "last": "last
 LEVELS = {"level_before": "baseline_risk_level", "level_after": "worst_risk_level"}
 
 
-def alder() -> dict[str, str]:
+def aspen() -> dict[str, str]:
     """Canonical tables of the people above."""
     lines = {
         "patient": ["patient_id"],
@@ -204,15 +203,7 @@ def alder() -> dict[str, str]:
     return {table: "\n".join(own) for table, own in lines.items()} | {"escalation": ESCALATIONS}
 
 
-@pytest.fixture(scope="module")
-def by_hand(tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    clinics = {"alder": "Alder House", "birch": "Birch Lane", "cedar": "Cedar Hill"}
-    settings = small_settings(tmp_path_factory.mktemp("suicidality"), clinics)
-    write_state(settings, "alder", alder())
-    write_state(settings, "birch", BIRCH)
-    write_state(settings, "cedar", CEDAR)
-    model(settings)
-    return settings
+CLINICS = {"aspen": aspen(), "beech": BEECH, "hazel": HAZEL}
 
 
 def judged(settings: Settings, names: Iterable[str], where: str) -> list[dict[str, str | None]]:
@@ -226,13 +217,13 @@ def judged(settings: Settings, names: Iterable[str], where: str) -> list[dict[st
 def test_people_are_judged_as_by_eye(by_hand: Settings) -> None:
     names = ("person", *ANSWERS, *JUDGEMENTS, *LEVELS)
     expected = [{name: row[name] for name in names} for row in read_table(PEOPLE) if row["person"] != "untreated"]
-    found = judged(by_hand, names, "clinic_id = 'alder' AND protocol = ''")
+    found = judged(by_hand, names, "clinic_id = 'aspen' AND protocol = ''")
     assert sorted(found, key=lambda row: str(row["person"])) == sorted(expected, key=lambda row: str(row["person"]))
 
 
 def test_under_a_protocol_its_first_session_begins_the_baseline(by_hand: Settings) -> None:
     names = ("protocol", *ANSWERS, *JUDGEMENTS)
-    found = judged(by_hand, names, "patient_key = 'alder/two' AND protocol <> ''")
+    found = judged(by_hand, names, "patient_key = 'aspen/two' AND protocol <> ''")
     assert sorted(found, key=str, reverse=True) == sorted(read_table(TWO_PROTOCOLS), key=str, reverse=True)
 
 
@@ -240,7 +231,7 @@ def test_screens_are_answered_as_by_eye(by_hand: Settings) -> None:
     query = """
         SELECT split_part(assessment_key, '/', 2) AS screen, protocol, is_escalated::VARCHAR AS escalated,
             is_action_taken::VARCHAR AS action, action_minutes AS minutes, escalation_status AS status
-        FROM {fct_positive_screens} WHERE clinic_id = 'alder' ORDER BY 1
+        FROM {fct_positive_screens} WHERE clinic_id = 'aspen' ORDER BY 1
         """
     assert cells(by_hand, query) == read_table(SCREENS)
 
@@ -259,16 +250,16 @@ def test_what_is_not_delivered_is_absent_and_not_zero(by_hand: Settings) -> None
         """,
     )
     of_clinic = {clinic: {measure for by, measure in told if by == clinic} for clinic, _ in told}
-    assert len(of_clinic["alder"]) == 14
-    assert of_clinic["birch"] == {"escalations_open", "escalations_without_screen"}
-    lacking = {"escalated_share", "action_minutes_mean", "action_within_60_minutes_share", *of_clinic["birch"]}
-    of_c_ssrs = {measure for measure in of_clinic["alder"] if measure.startswith("risk_level")}
-    assert of_clinic["cedar"] == of_clinic["alder"] - lacking - of_c_ssrs
+    assert len(of_clinic["aspen"]) == 14
+    assert of_clinic["beech"] == {"escalations_open", "escalations_without_screen"}
+    lacking = {"escalated_share", "action_minutes_mean", "action_within_60_minutes_share", *of_clinic["beech"]}
+    of_c_ssrs = {measure for measure in of_clinic["aspen"] if measure.startswith("risk_level")}
+    assert of_clinic["hazel"] == of_clinic["aspen"] - lacking - of_c_ssrs
     unknown = rows(
-        by_hand, "SELECT is_escalated, is_action_taken FROM {fct_positive_screens} WHERE clinic_id = 'cedar'"
+        by_hand, "SELECT is_escalated, is_action_taken FROM {fct_positive_screens} WHERE clinic_id = 'hazel'"
     )
     assert unknown == [(None, None)]
-    query = "SELECT DISTINCT is_assessed, worst_item_9, is_worsened FROM {fct_suicidality} WHERE clinic_id = 'birch'"
+    query = "SELECT DISTINCT is_assessed, worst_item_9, is_worsened FROM {fct_suicidality} WHERE clinic_id = 'beech'"
     assert rows(by_hand, query) == [(False, None, None)]
 
 

@@ -9,11 +9,10 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from clinic_outcomes.model import model
 from clinic_outcomes.settings import Settings
 from tests.support.courses_by_hand import clinic_tables
 from tests.support.marts import mart
-from tests.support.model_states import read_table, small_settings, write_state
+from tests.support.model_states import read_table
 
 # Sessions begin on day 10. A score is day:total, with minutes from the start of the session after the day.
 COURSES = """
@@ -70,18 +69,13 @@ DUE = {
 }
 
 
-@pytest.fixture(scope="module")
-def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    made = small_settings(tmp_path_factory.mktemp("windows"), {"alder": "Alder House"})
-    write_state(made, "alder", clinic_tables(COURSES))
-    model(made)
-    return made
+CLINICS = {"windows": clinic_tables(COURSES)}
 
 
 @pytest.fixture(scope="module")
-def found(settings: Settings) -> dict[tuple[str, str, str], dict[str, Any]]:
-    rows = mart(settings, "fct_outcomes")
-    courses = mart(settings, "fct_index_courses")[["course_key", "protocol"]]
+def found(by_hand: Settings) -> dict[tuple[str, str, str], dict[str, Any]]:
+    rows = mart(by_hand, "fct_outcomes").query("clinic_id == 'windows'")
+    courses = mart(by_hand, "fct_index_courses")[["course_key", "protocol"]]
     rows = rows.merge(courses, on="course_key")
     rows["person"] = rows.patient_key.str.split("/").str[1]
     return {(row["person"], row["protocol"], row["time_point"]): row for row in rows.to_dict("records")}

@@ -6,8 +6,6 @@ test session, whichever worker asks first.
 
 from __future__ import annotations
 
-import fcntl
-import os
 import shutil
 from pathlib import Path
 
@@ -25,6 +23,7 @@ from clinic_outcomes.synthetic.shaping import shape
 from clinic_outcomes.synthetic.truth import write_tables
 from clinic_outcomes.synthetic.world import draw_world
 from tests.support.columnar_states import write_columnar_state
+from tests.support.made_once import made_once
 
 CLINICS = ("alder_point", "harbor_light", "lakeshore_desert", "lakeshore_north", "northfold", "quiet_harbor")
 """One clinic of each system and a second one of the system that sells its sites and closes one."""
@@ -37,27 +36,18 @@ SEEN_BEFORE = 0.03
 @pytest.fixture(scope="session")
 def outcome_network(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """Settings of a home with the accepted inputs of every clinic and the marts made of them."""
-    base = tmp_path_factory.getbasetemp()
-    # Workers have each a folder of their own in that of the session.
-    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
-    folder = shared / "outcome_network"
-    with (shared / "outcome_network.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (folder / "made").is_file():
-            shutil.rmtree(folder, ignore_errors=True)
-            model(write_network(folder))
-            (folder / "made").touch()
-    return network_settings(folder)
+    return made_once(tmp_path_factory, "outcome_network", _make)
 
 
-def network_settings(folder: Path) -> Settings:
-    """Settings of the network below ``folder``: the real systems, some of the real clinics."""
-    return Settings(home=folder / "home", clinics=folder / "clinics")
+def _make(folder: Path) -> Settings:
+    settings = write_network(folder)
+    model(settings)
+    return settings
 
 
 def write_network(folder: Path, people_a_clinic: int = PEOPLE_A_CLINIC, seed: int = SEED) -> Settings:
-    """Write the clinics' accepted rows below ``folder``, ready to be modelled."""
-    settings = network_settings(folder)
+    """Write the clinics' accepted rows below ``folder``, ready to be modelled: real systems, some clinics."""
+    settings = Settings(home=folder / "home", clinics=folder / "clinics")
     settings.clinics.mkdir(parents=True)
     for clinic_id in CLINICS:
         shutil.copy(PROJECT_ROOT / "clinics" / f"{clinic_id}.yml", settings.clinics)

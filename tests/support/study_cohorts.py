@@ -6,10 +6,7 @@ and tested nowhere. Each study is a clinic of one home, so that the marts are bu
 
 from __future__ import annotations
 
-import fcntl
 import math
-import os
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -20,6 +17,7 @@ import pytest
 from clinic_outcomes.model import model
 from clinic_outcomes.settings import Settings
 from tests.support.columnar_states import write_columnar_state
+from tests.support.made_once import made_once
 from tests.support.model_states import small_settings
 from tests.support.published_studies import ALBOTT, AUDIT, FEDER, OSMIND, RODRIGUES, ROSS
 from tests.support.whole_numbers import whole_numbers
@@ -44,16 +42,12 @@ TITLES = {
 @pytest.fixture(scope="session")
 def study_cohorts(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """Settings of a home with all studies and the marts made of them; made once a test session."""
-    base = tmp_path_factory.getbasetemp()
-    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
-    folder = shared / "study_cohorts"
-    settings = Settings(home=folder / "home", clinics=folder / "clinics", systems=folder / "systems")
-    with (shared / "study_cohorts.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (folder / "made").is_file():
-            shutil.rmtree(folder, ignore_errors=True)
-            model(write_studies(folder))
-            (folder / "made").touch()
+    return made_once(tmp_path_factory, "study_cohorts", _make)
+
+
+def _make(folder: Path) -> Settings:
+    settings = write_studies(folder)
+    model(settings)
     return settings
 
 
