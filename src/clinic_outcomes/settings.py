@@ -166,6 +166,11 @@ class Settings(BaseModel):
         return self.home / "releases"
 
     @property
+    def register(self) -> Path:
+        """Every release there was, as a chain: ``register/<number, six digits>/``. Holds exact figures: engineers only."""
+        return self.home / "register"
+
+    @property
     def alerts(self) -> Path:
         """What a person should know at once: ``alerts/<clinic>/<alert id>/alert.json``. For engineers only."""
         return self.home / "alerts"

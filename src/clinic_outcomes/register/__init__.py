@@ -1,0 +1,41 @@
+"""The release register: what was ever released, as a chain of entries that only grows.
+
+``refresh`` plans what a release may show anew given all before it, ``appending`` enters a release, ``word`` a person's
+word that one is final or withdrawn; ``chain`` reads and verifies. In short, with a session of DuckDB in which the views
+``agg_figures``, ``agg_cells`` and ``agg_figure_cells`` are a build's release marts:
+
+    entries = read_register(settings)
+    open_register(connection, entries, settings)
+    plan_refresh(connection, rules)            # the table refresh: what each figure shows; then judge, round, suppress
+    write_plan(connection, engineers / "refresh.parquet")
+    ...
+    append(settings, build_id=..., policy_id=..., figures=released / "figures.parquet",
+           plan=engineers / "refresh.parquet", audit=AuditSummary(...), rules=rules)
+
+The last is for whoever publishes, before anything leaves. A plan depends on the register: ``planning_basis`` names what
+it was made by, so that a released folder named after it is made again when another release came between.
+"""
+
+from clinic_outcomes.register.appending import append
+from clinic_outcomes.register.chain import entry_folder, read_register
+from clinic_outcomes.register.entries import AuditSummary, Entry
+from clinic_outcomes.register.listing import list_releases, list_restatements
+from clinic_outcomes.register.refresh import RefreshRules, open_register, plan_refresh, planning_basis, write_plan
+from clinic_outcomes.register.word import make_final, withdraw
+
+__all__ = [
+    "AuditSummary",
+    "Entry",
+    "RefreshRules",
+    "append",
+    "entry_folder",
+    "list_releases",
+    "list_restatements",
+    "make_final",
+    "open_register",
+    "plan_refresh",
+    "planning_basis",
+    "read_register",
+    "withdraw",
+    "write_plan",
+]

@@ -1,0 +1,54 @@
+-- What the entry of a release keeps beside the figures as released.
+--
+-- Reads released (today's figures), refresh (their plan), agg_figures, agg_cells, agg_figure_cells (today's exact ones) and
+-- register_number (one row: the number of the entry that is being made).
+CREATE OR REPLACE TEMP TABLE vintage AS
+SELECT
+    released.figure_id,
+    refresh.action,
+    refresh.numerator,
+    refresh.denominator,
+    refresh.value,
+    CASE refresh.action WHEN 'refreshed' THEN register_number.number ELSE refresh.refreshed_in END AS refreshed_in
+FROM released
+INNER JOIN refresh USING (figure_id)
+CROSS JOIN register_number
+WHERE released.status = 'shown';
+
+-- One row per figure of the build. The first numbers are those of its last refresh, empty where it is not shown; those
+-- that were built are today's.
+CREATE OR REPLACE TEMP TABLE exact AS
+SELECT
+    agg_figures.figure_id,
+    vintage.numerator,
+    vintage.denominator,
+    vintage.value,
+    vintage.refreshed_in,
+    agg_figures.numerator AS built_numerator,
+    agg_figures.denominator AS built_denominator,
+    agg_figures.value AS built_value
+FROM agg_figures
+LEFT JOIN vintage USING (figure_id);
+
+CREATE OR REPLACE TEMP TABLE told_cell AS
+SELECT DISTINCT
+    agg_figure_cells.count_id,
+    agg_figure_cells.clinic_id,
+    agg_figure_cells.dimension,
+    agg_figure_cells.category
+FROM agg_figure_cells
+INNER JOIN vintage USING (figure_id)
+WHERE vintage.action = 'refreshed';
+
+-- One row per count of the build: its clinics' parts are needed when the network's is told of again.
+CREATE OR REPLACE TEMP TABLE cells AS
+SELECT
+    agg_cells.count_id,
+    agg_cells.clinic_id,
+    agg_cells.dimension,
+    agg_cells.category,
+    agg_cells.value,
+    told_cell.count_id IS NOT NULL AS was_shown
+FROM agg_cells
+LEFT JOIN told_cell USING (count_id, clinic_id, dimension, category)
+WHERE agg_cells.is_count;
