@@ -38,6 +38,10 @@ TYPES = {
     "is_used": "BOOLEAN",
     "numerator_patients": "BIGINT",
     "numerator_clinics": "BIGINT",
+    "numerator_largest": "DECIMAL(18, 4)",
+    "numerator_two_largest": "DECIMAL(18, 4)",
+    "denominator_largest": "BIGINT",
+    "denominator_two_largest": "BIGINT",
     "sort_order": "INTEGER",
     "interval_number": "INTEGER",
     "numerator": "DECIMAL(18, 4)",
@@ -56,6 +60,8 @@ DESCRIPTION_COLUMNS = (
     *("denominator_definition", "time_window", "threshold_set", "source", "count_measure"),
 )
 """Columns of ``dim_measures`` that are empty text unless a table has them; ``interval_number`` is null then."""
+EXPECTED = ("step", "shown", "upper", "of", "reason", "detail")
+"""Columns of a table that say what should come of its rows."""
 FIGURE_DEFAULTS = {
     "dimension": "'group'",
     # Rows of deliveries have nobody behind them.
@@ -63,6 +69,12 @@ FIGURE_DEFAULTS = {
     # A share has no more patients in its numerator than it counts; a sum of scores has all that are behind the figure.
     "numerator_patients": "IF(figure_type IN ('rate', 'life_table_row'), least(patients, numerator), patients)",
     "numerator_clinics": "clinics",
+    # The network's clinics are alike, unless a table says otherwise. Of a clinic, nothing is known of others.
+    **{
+        f"{part}_{name}": f"IF(clinic_id = 'network' AND {clinics} > 0, ceil({number} * {part} / {clinics}), NULL)"
+        for part, clinics in (("numerator", "numerator_clinics"), ("denominator", "clinics"))
+        for name, number in (("largest", 1), ("two_largest", 2))
+    },
     # A life table's is that of a first interval in which nobody is lost from sight.
     "value": """
         CASE figure_type
@@ -136,7 +148,8 @@ def _create_figures(connection: duckdb.DuckDBPyConnection) -> None:
         CREATE TABLE agg_figures AS
         SELECT
             concat_ws('/', measure, clinic_id, dimension, category) AS figure_id, measure, figure_type, clinic_id,
-            dimension, category, numerator, denominator, value, patients, clinics, numerator_patients, numerator_clinics
+            dimension, category, numerator, denominator, value, patients, clinics, numerator_patients,
+            numerator_clinics, numerator_largest, numerator_two_largest, denominator_largest, denominator_two_largest
         FROM typed
         ORDER BY figure_id
         """
@@ -152,7 +165,7 @@ def _create(connection: duckdb.DuckDBPyConnection, name: str, table: str) -> Non
     typed = ", ".join(f"{column} {TYPES.get(column, 'VARCHAR')}" for column in header)
     connection.execute(f"CREATE TABLE {name} ({typed})")
     values = [[None if cell == "-" else cell.strip("'") for cell in line] for line in lines]
-    columns = [index for index, column in enumerate(header) if column not in ("shown", "upper", "of")]
+    columns = [index for index, column in enumerate(header) if column not in EXPECTED]
     marks = ", ".join("?" for _ in columns)
     names = ", ".join(header[index] for index in columns)
     connection.executemany(

@@ -8,7 +8,7 @@ from pathlib import Path
 import duckdb
 
 from clinic_outcomes.database import quote_text, session, write_parquet
-from clinic_outcomes.files import atomic_folder, latest, write_json
+from clinic_outcomes.files import atomic_file, atomic_folder, latest, write_json
 from clinic_outcomes.ledger import read
 from clinic_outcomes.problems import ClinicOutcomesError
 from clinic_outcomes.protect.policy import ROOM, Policy, load_policy, policy_id
@@ -18,6 +18,7 @@ from clinic_outcomes.settings import Settings
 FIGURE_COLUMNS = (
     *("figure_id", "measure", "figure_type", "clinic_id", "dimension", "category"),
     *("numerator", "denominator", "value", "patients", "clinics", "numerator_patients", "numerator_clinics"),
+    *("numerator_largest", "numerator_two_largest", "denominator_largest", "denominator_two_largest"),
 )
 """Columns of ``agg_figures``: everything exact that the rules look at. None of its numbers leaves."""
 DESCRIPTIONS = {
@@ -66,8 +67,11 @@ def protect(settings: Settings, build_id: str | None = None) -> ProtectRecord:
             _load_policy_tables(connection, load_policy())
             _refuse_unknown(connection)
             # Each figure is judged by itself; what figures reveal together is judged between the two steps.
-            connection.execute((ROOM / "suppress.sql").read_text(encoding="utf-8"))
+            connection.execute((ROOM / "judge.sql").read_text(encoding="utf-8"))
             connection.execute((ROOM / "round.sql").read_text(encoding="utf-8"))
+            # Beside the released folder, never in it: why a figure is withheld is for engineers alone.
+            with atomic_file(build / f"reasons.{policy_id()}.parquet") as path:
+                write_parquet(connection, "SELECT figure_id, reason, detail FROM judged ORDER BY figure_id", path)
             with atomic_folder(target) as folder:
                 _write(connection, model, folder)
     return read_protect_record(target)
@@ -105,47 +109,52 @@ def _columns(connection: duckdb.DuckDBPyConnection, path: Path) -> set[str]:
 
 
 def _load_policy_tables(connection: duckdb.DuckDBPyConnection, policy: Policy) -> None:
-    """The policy as one row, and its rounding steps as a table, for the SQL beside this file."""
+    """The policy as tables for the SQL beside this file: its single numbers as one row, its lists a table each."""
+    numbers = {
+        "smallest_count": policy.counts.smallest_shown,
+        "count_base": policy.counts.rounding_base,
+        "smallest_rate_denominator": policy.rates.smallest_denominator,
+        "smallest_row_denominator": policy.row_shares.smallest_denominator,
+        "smallest_mean_denominator": policy.means.smallest_denominator,
+        "smallest_at_risk": policy.life_tables.smallest_denominator,
+        "smallest_events_between": policy.life_tables.smallest_events_between,
+        "smallest_model_denominator": policy.model_values.smallest_denominator,
+        "smallest_clinics": policy.smallest_clinics,
+        "largest_share_percent": policy.network.largest_share_percent,
+    }
+    columns = ", ".join(f"${name}::BIGINT AS {name}" for name in numbers)
     connection.execute(
-        """
-        CREATE TEMP TABLE policy AS SELECT
-            $smallest_count::BIGINT AS smallest_count,
-            $count_base::BIGINT AS count_base,
-            $smallest_rate_denominator::BIGINT AS smallest_rate_denominator,
-            $rate_percent::BIGINT AS rate_percent,
-            $row_bands::BIGINT[] AS row_bands,
-            $smallest_row_denominator::BIGINT AS smallest_row_denominator,
-            $smallest_mean_denominator::BIGINT AS smallest_mean_denominator,
-            $smallest_at_risk::BIGINT AS smallest_at_risk,
-            $life_table_percent::BIGINT AS life_table_percent,
-            $smallest_step::BIGINT AS smallest_step,
-            $smallest_model_denominator::BIGINT AS smallest_model_denominator,
-            $smallest_clinics::BIGINT AS smallest_clinics
-        """,
-        {
-            "smallest_count": policy.counts.smallest_shown,
-            "count_base": policy.counts.rounding_base,
-            "smallest_rate_denominator": policy.rates.smallest_denominator,
-            "rate_percent": policy.rates.rounding_percent,
-            "row_bands": list(policy.row_shares.bands_percent),
-            "smallest_row_denominator": policy.row_shares.smallest_denominator,
-            "smallest_mean_denominator": policy.means.smallest_denominator,
-            "smallest_at_risk": policy.life_tables.smallest_at_risk,
-            "life_table_percent": policy.life_tables.rounding_percent,
-            "smallest_step": policy.life_tables.smallest_step,
-            "smallest_model_denominator": policy.model_values.smallest_denominator,
-            "smallest_clinics": policy.network.smallest_clinics,
-        },
+        f"CREATE TEMP TABLE policy AS SELECT {columns}, $row_bands::BIGINT[] AS row_bands",
+        {**numbers, "row_bands": list(policy.row_shares.bands_percent)},
     )
     connection.execute(
-        "CREATE TEMP TABLE unit_step ("
-        "figure_type VARCHAR, unit VARCHAR, step DECIMAL(9, 4), sum_is_a_count BOOLEAN, tells_remainder BOOLEAN)"
+        "CREATE TEMP TABLE unit_rule (figure_type VARCHAR, unit VARCHAR, sum_is_a_count BOOLEAN, "
+        "tells_remainder BOOLEAN)"
     )
     connection.executemany(
-        "INSERT INTO unit_step VALUES (?, ?, ?, ?, ?)",
+        "INSERT INTO unit_rule VALUES (?, ?, ?, ?)",
         [
-            *(("mean", step.unit, step.step, step.sum_is_a_count, None) for step in policy.means.steps),
-            *(("model_value", step.unit, step.step, None, step.tells_remainder) for step in policy.model_values.steps),
+            *(("mean", one.unit, one.sum_is_a_count, None) for one in policy.means.units),
+            *(("model_value", one.unit, None, one.tells_remainder) for one in policy.model_values.units),
+        ],
+    )
+    connection.execute(
+        "CREATE TEMP TABLE rounding_step (figure_type VARCHAR, unit VARCHAR, from_denominator BIGINT, "
+        "step DECIMAL(9, 4))"
+    )
+    connection.executemany(
+        "INSERT INTO rounding_step VALUES (?, ?, ?, ?)",
+        [(*key, start, step) for key, steps in policy.steps().items() for start, step in steps.items()],
+    )
+    connection.execute("CREATE TEMP TABLE all_or_none (kind VARCHAR, name VARCHAR, shown VARCHAR)")
+    connection.executemany(
+        "INSERT INTO all_or_none VALUES (?, ?, ?)",
+        [
+            (kind, name, shown)
+            for entry in policy.all_or_none
+            for kind, names in (("measure", entry.measures), ("quantity", entry.quantities))
+            for name in names
+            for shown in entry.shown
         ],
     )
 
@@ -162,20 +171,20 @@ def _refuse_unknown(connection: duckdb.DuckDBPyConnection) -> None:
                 count(*) OVER (PARTITION BY figure_type, instrument, quantity, interval_number) AS sharing_interval
             FROM dim_measures
         ) AS dim_measures USING (measure)
-        LEFT JOIN unit_step ON agg_figures.figure_type = unit_step.figure_type AND dim_measures.unit = unit_step.unit
+        LEFT JOIN unit_rule ON agg_figures.figure_type = unit_rule.figure_type AND dim_measures.unit = unit_rule.unit
         WHERE dim_measures.measure IS NULL
             OR dim_measures.figure_type IS DISTINCT FROM agg_figures.figure_type
             OR CASE agg_figures.figure_type
                 WHEN 'count' THEN FALSE
                 WHEN 'rate' THEN FALSE
-                WHEN 'mean' THEN unit_step.step IS NULL
+                WHEN 'mean' THEN unit_rule.unit IS NULL
                 WHEN 'life_table_row' THEN
                     dim_measures.interval_number IS NULL
                     OR dim_measures.sharing_interval > 1
                     OR agg_figures.numerator IS NULL
                     OR agg_figures.denominator IS NULL
                     OR agg_figures.value IS NULL
-                WHEN 'model_value' THEN unit_step.step IS NULL OR agg_figures.denominator IS NULL
+                WHEN 'model_value' THEN unit_rule.unit IS NULL OR agg_figures.denominator IS NULL
                 ELSE TRUE
             END
         ORDER BY agg_figures.measure

@@ -11,7 +11,7 @@ from clinic_outcomes.publish.page import render
 from clinic_outcomes.publish.parts import Report
 from clinic_outcomes.publish.released import Measure, Released, Threshold
 from clinic_outcomes.publish.view import Release, anchor
-from clinic_outcomes.publish.wording import VERIFICATION, decimal_text, plain, threshold_text, threshold_value
+from clinic_outcomes.publish.wording import VERIFICATION, plain, steps_text, threshold_text, threshold_value
 
 
 @dataclass(frozen=True)
@@ -73,13 +73,10 @@ def figure_text(measure: Measure, policy: Policy) -> str:
         return f"A number of {unit}, to the nearest {policy.counts.rounding_base}."
     if kind == "rate" and measure.contributors == "row":
         return "A share, given in bands."
-    if kind == "rate":
-        return f"A share, to the nearest {policy.rates.rounding_percent} percent."
-    if kind == "life_table_row":
-        return f"A row of a life table, to the nearest {policy.life_tables.rounding_percent} percent."
-    step = policy.rounding_step(kind, unit)
-    name = "An average" if kind == "mean" else "A value of a model"
-    return f"{name}, to the nearest {decimal_text(step, step)} ({unit})."
+    names = {"rate": "A share", "life_table_row": "A row of a life table", "mean": "An average"}
+    is_percent = kind in ("rate", "life_table_row")
+    rounded = steps_text(policy.steps()[kind, "" if is_percent else unit])
+    return f"{names.get(kind, 'A value of a model')} ({'percent' if is_percent else unit}), {rounded}."
 
 
 def _folded(measures: Sequence[Measure], release: Release) -> list[Entry]:

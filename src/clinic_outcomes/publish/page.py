@@ -10,7 +10,7 @@ from clinic_outcomes.contract import load_contract
 from clinic_outcomes.publish.parts import Report
 from clinic_outcomes.publish.released import Released
 from clinic_outcomes.publish.view import Release
-from clinic_outcomes.publish.wording import bound_text, draw, plain
+from clinic_outcomes.publish.wording import bound_text, draw, plain, steps_text
 
 
 @functools.cache
@@ -23,6 +23,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters["bound_text"] = bound_text
+    environment.filters["steps_text"] = steps_text
     return environment
 
 

@@ -70,9 +70,9 @@ class Uncertainty:
         if measure.figure_type == "rate" and measure.section in self._of_safety:
             return self._exact_share_interval(figure, figure.value, figure.denominator)
         if measure.figure_type == "rate":
-            return self._share_interval(figure.value, figure.denominator)
+            return self._share_interval(figure, figure.value, figure.denominator)
         if measure.figure_type == "life_table_row":
-            return self._survival_interval(figure.value, figure.denominator)
+            return self._survival_interval(figure, figure.value, figure.denominator)
         if measure.count_measure:
             return self._rate_interval(figure, figure.value)
         group = self.group(figure)
@@ -153,7 +153,7 @@ class Uncertainty:
     def step(self, figure: Figure) -> Decimal:
         """What the figure's value is a multiple of."""
         measure = self.released.by_name[figure.measure]
-        return self.released.policy.rounding_step(measure.figure_type, measure.unit)
+        return self.released.policy.rounding_step(measure.figure_type, measure.unit, figure.denominator)
 
     def mean_difference(self, first: Figure | None, second: Figure | None) -> Range | None:
         """The interval of first minus second mean, where both groups' SDs are released."""
@@ -184,8 +184,7 @@ class Uncertainty:
         """Clopper and Pearson's interval, widened for rounding; of a numerator that is surely nought, for it alone."""
         none = self.seen(figure) is False
         if (percent, denominator, none) not in self._exact:
-            policy = self.released.policy
-            step, base = policy.rates.rounding_percent, policy.counts.rounding_base
+            step, base = self.step(figure), self.released.policy.counts.rounding_base
             if none:
                 lower, upper = clopper_pearson_interval(0, max(1, possible_counts(denominator, base)[0]))
             else:
@@ -204,22 +203,20 @@ class Uncertainty:
         # Three digits are enough, and what is rare needs finer ends than the rate.
         return outwards(ends, step if rate >= 100 * step else step / 10)
 
-    def _share_interval(self, percent: Decimal, denominator: int) -> Range:
+    def _share_interval(self, figure: Figure, percent: Decimal, denominator: int) -> Range:
         if (percent, denominator) not in self._wilson:
-            policy = self.released.policy
-            step, base = policy.rates.rounding_percent, policy.counts.rounding_base
+            step, base = self.step(figure), self.released.policy.counts.rounding_base
             lower, upper = rounded_share_interval(percent, step, denominator, base)
             self._wilson[percent, denominator] = outwards((100 * lower, 100 * upper), SHARE_STEP)
         return self._wilson[percent, denominator]
 
-    def _survival_interval(self, percent: Decimal, at_risk: int) -> Range:
+    def _survival_interval(self, figure: Figure, percent: Decimal, at_risk: int) -> Range:
         """Wilson's interval of a life table's share, as if of those at risk when the week begins; widened for rounding.
 
         Fewer are at risk than gave the share: as a rule it is wider than Greenwood's, and has a width at 100 %, too.
         """
-        policy = self.released.policy
-        half = policy.life_tables.rounding_percent / 2
-        fewest = possible_counts(at_risk, policy.counts.rounding_base)[0]
+        half = float(self.step(figure)) / 2
+        fewest = possible_counts(at_risk, self.released.policy.counts.rounding_base)[0]
         shares = [min(1.0, max(0.0, (float(percent) + side * half) / 100)) for side in (-1, 1)]
         lower, upper = (wilson_interval(share * fewest, fewest)[end] for end, share in enumerate(shares))
         return outwards((100 * lower, 100 * upper), SHARE_STEP)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -74,7 +74,7 @@ def draw(
     is_percent = measure.figure_type in ("rate", "life_table_row")
     return Cell(
         "shown",
-        number(measure, figure.value, figure.upper, policy),
+        number(measure, figure, policy),
         figure.figure_id,
         unit="" if is_percent else measure.unit,
         # A rate of events is taken over sessions or time; the people behind it are not what it is of.
@@ -87,12 +87,18 @@ def draw(
     )
 
 
-def number(measure: Measure, value: Decimal, upper: Decimal | None, policy: Policy) -> str:
-    """A released value in figures: thousands separated, percent signs, as many decimals as its rounding step has."""
+def number(measure: Measure, figure: Figure, policy: Policy) -> str:
+    """A shown value in figures: thousands separated, percent signs, as many decimals as its rounding step has.
+
+    ``ValueError`` where the figure is withheld.
+    """
+    value, upper = figure.value, figure.upper
+    if value is None:
+        raise ValueError("a withheld figure has no number")
     if measure.figure_type == "count":
         return f"{value:,.0f}"
     if measure.figure_type in ("mean", "model_value"):
-        return decimal_text(value, policy.rounding_step(measure.figure_type, measure.unit))
+        return decimal_text(value, policy.rounding_step(measure.figure_type, measure.unit, figure.denominator))
     if upper is None:
         return f"{value:.0f}%"
     if value == 0:
@@ -104,6 +110,13 @@ def decimal_text(value: Decimal, step: Decimal) -> str:
     """A number with as many decimals as ``step`` has, and a true minus sign."""
     places = max(0, -int(step.normalize().as_tuple().exponent))
     return f"{value:,.{places}f}".replace("-", MINUS)
+
+
+def steps_text(steps: Mapping[int, Decimal]) -> str:
+    """How figures are rounded by what they are of: ``to the nearest 2, of 100 or more to the nearest 1``."""
+    first, *others = (f"to the nearest {decimal_text(step, step)}" for step in steps.values())
+    starts = list(steps)[1:]
+    return ", ".join([first, *(f"of {start:,} or more {text}" for start, text in zip(starts, others, strict=True))])
 
 
 def range_text(interval: Range, unit: str = "") -> str:
