@@ -176,6 +176,14 @@ kept_out | network   | many_of_one  | 100       | 81                | 90        
 kept_week_1 | network | many_of_one | 100      | 81                | 86                    | 400         | 200                 | 300                     | 400      | 5       | hidden | -
 kept_week_1 | network | balanced    | 100      | 50                | 86                    | 400         | 200                 | 300                     | 400      | 5       | 76     | 400
 """  # noqa: E501
+REMAINDER_OF_TWO = """
+measure | clinic_id | category     | numerator | denominator | patients | clinics | remainder_two_largest | shown  | of
+share   | network   | 12_of_others | 200       | 400         | 400      | 5       | 188                   | hidden | -
+share   | network   | 13_of_others | 200       | 400         | 400      | 5       | 187                   | 50     | 400
+share   | network   | 0_of_others  | 200       | 400         | 400      | 5       | 200                   | 50     | 400
+share   | network   | unknown      | 200       | 400         | 400      | 5       | -                     | hidden | -
+scored  | network   | none_left    | 400       | 400         | 400      | 5       | -                     | 100    | 400
+"""
 # `share` is on no list; of those listed, `serious_event_share` may be of nobody, `scored` of nobody or all.
 ALL_OR_NONE = """
 measure             | clinic_id | category     | numerator | denominator | patients | clinics | shown  | of
@@ -275,8 +283,8 @@ serious_event_rate_per_100_sessions | network | none       | 0 | 400 | 0.000000 
 serious_event_rate_per_100_sessions | network | none_of_3  | 0 | 400 | 0.000000 | 400 | 3 | 0 | hidden | -
 """  # noqa: E501
 TABLES = (
-    *(CASES, STEPS, PEOPLE_IN_NUMERATOR, CLINICS_IN_NUMERATOR, ROWS_IN_NUMERATOR, DOMINATED, ALL_OR_NONE),
-    *(LIFE_TABLES, MODEL_VALUES, EVENT_RATES),
+    *(CASES, STEPS, PEOPLE_IN_NUMERATOR, CLINICS_IN_NUMERATOR, ROWS_IN_NUMERATOR, DOMINATED, REMAINDER_OF_TWO),
+    *(ALL_OR_NONE, LIFE_TABLES, MODEL_VALUES, EVENT_RATES),
 )
 
 

@@ -42,6 +42,8 @@ TYPES = {
     "numerator_two_largest": "DECIMAL(18, 4)",
     "denominator_largest": "BIGINT",
     "denominator_two_largest": "BIGINT",
+    "remainder_largest": "BIGINT",
+    "remainder_two_largest": "BIGINT",
     "sort_order": "INTEGER",
     "interval_number": "INTEGER",
     "numerator": "DECIMAL(18, 4)",
@@ -71,8 +73,12 @@ FIGURE_DEFAULTS = {
     "numerator_clinics": "clinics",
     # The network's clinics are alike, unless a table says otherwise. Of a clinic, nothing is known of others.
     **{
-        f"{part}_{name}": f"IF(clinic_id = 'network' AND {clinics} > 0, ceil({number} * {part} / {clinics}), NULL)"
-        for part, clinics in (("numerator", "numerator_clinics"), ("denominator", "clinics"))
+        f"{part}_{name}": f"IF(clinic_id = 'network' AND {clinics} > 0, ceil({number} * ({whole}) / {clinics}), NULL)"
+        for part, whole, clinics in (
+            ("numerator", "numerator", "numerator_clinics"),
+            ("denominator", "denominator", "clinics"),
+            ("remainder", "denominator - numerator", "clinics"),
+        )
         for name, number in (("largest", 1), ("two_largest", 2))
     },
     # A life table's is that of a first interval in which nobody is lost from sight.
@@ -149,7 +155,8 @@ def _create_figures(connection: duckdb.DuckDBPyConnection) -> None:
         SELECT
             concat_ws('/', measure, clinic_id, dimension, category) AS figure_id, measure, figure_type, clinic_id,
             dimension, category, numerator, denominator, value, patients, clinics, numerator_patients,
-            numerator_clinics, numerator_largest, numerator_two_largest, denominator_largest, denominator_two_largest
+            numerator_clinics, numerator_largest, numerator_two_largest, denominator_largest, denominator_two_largest,
+            remainder_largest, remainder_two_largest
         FROM typed
         ORDER BY figure_id
         """

@@ -3,9 +3,9 @@
 -- the `step` it is rounded to. Reads the tables policy (one row), unit_rule, rounding_step, all_or_none, agg_figures and
 -- dim_measures. What figures reveal together is not judged here.
 --
--- Of a numerator the marts say how many patients and clinics have a part in it. Of what it leaves of the denominator they
--- say only how much: that the remainder of a network's rate is of one clinic, or that of a rate of sessions of one person,
--- is not seen here.
+-- Of a numerator the marts say how many patients and clinics have a part in it, of what it leaves of the denominator only
+-- how much, and of a network's rate the part of the two largest clinics: that the remainder of a rate of sessions is of one
+-- person is not seen here. The sum of a mean is no count: that no clinic is nearly all of it is seen by its denominator.
 CREATE TEMP MACRO floor_divide(dividend, divisor) AS (
     dividend // divisor - CASE WHEN dividend % divisor < 0 THEN 1 ELSE 0 END
 );
@@ -75,7 +75,8 @@ measured AS (
         -- What the two clinics with most of it, together, do not know of it.
         placed.numerator - placed.numerator_two_largest AS other_numerator,
         placed.denominator - placed.denominator_two_largest AS other_denominator,
-        -- Whether nobody, or everybody, is in it as it would be shown: of a curve, lost nobody or everybody.
+        placed.remainder - placed.remainder_two_largest AS other_remainder,
+        -- Whether it would be shown as a share of nobody or of everybody; of a curve, of those still without the event.
         CASE placed.figure_type
             WHEN 'rate' THEN 200 * placed.numerator < placed.step * placed.denominator
             WHEN 'life_table_row' THEN 200 * placed.value < placed.step
@@ -197,6 +198,16 @@ rules AS (
                 OR measured.figure_type = 'count'
                 OR measured.other_denominator = 0
                 OR measured.other_denominator >= policy.smallest_count
+            },
+            {
+                'reason': 'dominated',
+                'part': 'remainder without the two largest',
+                'holds': NOT measured.is_of_network
+                OR measured.figure_type <> 'rate'
+                OR measured.is_banded
+                OR measured.remainder = 0
+                OR measured.other_remainder = 0
+                OR measured.other_remainder >= policy.smallest_count
             },
             {
                 'reason': 'all_or_none',

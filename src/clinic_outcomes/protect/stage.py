@@ -19,6 +19,7 @@ FIGURE_COLUMNS = (
     *("figure_id", "measure", "figure_type", "clinic_id", "dimension", "category"),
     *("numerator", "denominator", "value", "patients", "clinics", "numerator_patients", "numerator_clinics"),
     *("numerator_largest", "numerator_two_largest", "denominator_largest", "denominator_two_largest"),
+    "remainder_two_largest",
 )
 """Columns of ``agg_figures``: everything exact that the rules look at. None of its numbers leaves."""
 DESCRIPTIONS = {
