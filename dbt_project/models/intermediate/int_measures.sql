@@ -25,7 +25,12 @@ with written as (
         coalesce(thresholds.threshold_set, '') as threshold_set,
         coalesce(measures.source, thresholds.source, '') as source,
         measures.is_pooled,
-        coalesce(measures.count_measure, '') as count_measure
+        coalesce(measures.count_measure, '') as count_measure,
+        measures.numerator_count,
+        measures.denominator_count,
+        measures.remainder_count,
+        measures.exposure_count,
+        coalesce(measures.is_whole_denominator, false) as is_whole_denominator
     from {{ ref('measures') }} as measures
     left join {{ ref('int_measure_thresholds') }} as thresholds on measures.measure = thresholds.measure
 
@@ -110,7 +115,12 @@ of_questionnaires as (
         coalesce(threshold_set, '') as threshold_set,
         coalesce(citation, '') as source,
         time_point = 'first_to_last' as is_pooled,
-        '' as count_measure
+        '' as count_measure,
+        instrument || '_' || time_point || '_' || numerator_count as numerator_count,
+        instrument || '_' || time_point || '_' || denominator_count as denominator_count,
+        instrument || '_' || time_point || '_' || remainder_count as remainder_count,
+        cast(null as varchar) as exposure_count,
+        false as is_whole_denominator
     from combined
 
 )
@@ -140,5 +150,10 @@ select
     threshold_set,
     source,
     is_pooled,
-    '' as count_measure
+    '' as count_measure,
+    numerator_count,
+    denominator_count,
+    remainder_count,
+    cast(null as varchar) as exposure_count,
+    false as is_whole_denominator
 from {{ ref('int_item_measures') }}

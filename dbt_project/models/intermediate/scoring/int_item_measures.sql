@@ -86,5 +86,8 @@ select
     time_window,
     '' as threshold_set,
     '' as source,
-    false as is_pooled
+    false as is_pooled,
+    stem || numerator_count as numerator_count,
+    stem || denominator_count as denominator_count,
+    stem || remainder_count as remainder_count
 from named

@@ -2,6 +2,10 @@
     'referral', 'flows', 'owners', 'treatment', 'outcome', 'scoring', 'recovery', 'durability', 'completeness', 'comparison',
     'safety', 'event_rates', 'event_times', 'session_safety', 'suicidality', 'quality',
 ] -%}
+{%- set of_network = "clinic_id = 'network'" -%}
+{%- set parts = [
+    ['numerator', 'numerator'], ['denominator', 'denominator'], ['remainder', 'denominator - numerator'],
+] -%}
 
 with figures as (
 
@@ -58,6 +62,87 @@ told as (
         '' as dimension,
         false as open_categories
     from reporters
+
+),
+
+-- What single clinics have of the network's numbers, also where a dimension is told of the network alone: the largest
+-- part, and the two largest together. Of sums, which may be below zero, it is the amounts.
+parts as (
+
+    select
+        measure,
+        dimension,
+        category,
+        {%- for name, number in parts %}
+        max(abs({{ number }})) as {{ name }}_largest,
+        {{ sum_of_largest('abs(' ~ number ~ ')', 2) }} as {{ name }}_two_largest{{ ',' if not loop.last }}
+        {%- endfor %}
+    from figures
+    where clinic_id <> 'network'
+    group by measure, dimension, category
+
+),
+
+-- A clinic has no SD of few people, who stand behind that of the network: they are those of the count they are of.
+of_count as (
+
+    select
+        measures.measure,
+        parts.dimension,
+        parts.category,
+        {%- for kind in ['largest', 'two_largest'] %}
+        case
+            when measures.denominator_count like '%/of' then parts.denominator_{{ kind }}
+            else parts.numerator_{{ kind }}
+        end as {{ kind }}{{ ',' if not loop.last }}
+        {%- endfor %}
+    from measures
+    inner join parts on split_part(measures.denominator_count, '/', 1) = parts.measure
+    where measures.figure_type = 'model_value' and measures.numerator_count is null
+
+),
+
+weeks as (
+
+    select
+        figures.*,
+        measures.instrument,
+        measures.quantity,
+        measures.interval_number
+    from figures
+    inner join measures on figures.measure = measures.measure
+    where measures.interval_number is not null
+
+),
+
+-- Losses of a clinic stay among the network's when nobody is at risk there any more.
+losses as (
+
+    select
+        measure,
+        dimension,
+        category,
+        max(numerator) as largest,
+        {{ sum_of_largest('numerator', 2) }} as two_largest
+    from (
+        select
+            network.measure,
+            network.dimension,
+            network.category,
+            clinics.clinic_id,
+            max(clinics.numerator) as numerator
+        from weeks as network
+        inner join weeks as clinics
+            on
+                network.instrument = clinics.instrument
+                and network.quantity = clinics.quantity
+                and network.dimension = clinics.dimension
+                and network.category = clinics.category
+                and network.interval_number >= clinics.interval_number
+        where network.clinic_id = 'network' and clinics.clinic_id <> 'network'
+        group by network.measure, network.dimension, network.category, clinics.clinic_id
+    ) as of_clinics
+    group by measure, dimension, category
 
 ),
 
@@ -127,7 +212,13 @@ filled as (
         coalesce(allowed.patients, 0) as patients,
         coalesce(allowed.clinics, 0) as clinics,
         coalesce(allowed.numerator_patients, 0) as numerator_patients,
-        coalesce(allowed.numerator_clinics, 0) as numerator_clinics
+        coalesce(allowed.numerator_clinics, 0) as numerator_clinics,
+        coalesce(losses.largest, parts.numerator_largest) as numerator_largest,
+        coalesce(losses.two_largest, parts.numerator_two_largest) as numerator_two_largest,
+        coalesce(of_count.largest, parts.denominator_largest) as denominator_largest,
+        coalesce(of_count.two_largest, parts.denominator_two_largest) as denominator_two_largest,
+        parts.remainder_largest,
+        parts.remainder_two_largest
     from cells
     inner join measures on cells.measure = measures.measure
     left join allowed
@@ -136,6 +227,24 @@ filled as (
             and cells.clinic_id = allowed.clinic_id
             and cells.dimension = allowed.dimension
             and cells.category = allowed.category
+    left join parts
+        on
+            cells.clinic_id = 'network'
+            and cells.measure = parts.measure
+            and cells.dimension = parts.dimension
+            and cells.category = parts.category
+    left join of_count
+        on
+            cells.clinic_id = 'network'
+            and cells.measure = of_count.measure
+            and cells.dimension = of_count.dimension
+            and cells.category = of_count.category
+    left join losses
+        on
+            cells.clinic_id = 'network'
+            and cells.measure = losses.measure
+            and cells.dimension = losses.dimension
+            and cells.category = losses.category
 
 )
 
@@ -158,5 +267,18 @@ select
     cast(patients as bigint) as patients,
     cast(clinics as bigint) as clinics,
     cast(numerator_patients as bigint) as numerator_patients,
-    cast(numerator_clinics as bigint) as numerator_clinics
+    cast(numerator_clinics as bigint) as numerator_clinics,
+    -- Nothing of nothing; empty where nobody knows who has what.
+    {%- for kind in ['largest', 'two_largest'] %}
+    cast(coalesce(numerator_{{ kind }}, case when {{ of_network }} and numerator = 0 then 0 end) as decimal(18, 4))
+        as numerator_{{ kind }},
+    cast(coalesce(denominator_{{ kind }}, case when {{ of_network }} and denominator = 0 then 0 end) as bigint)
+        as denominator_{{ kind }},
+    cast(
+        case
+            when figure_type = 'rate'
+                then coalesce(remainder_{{ kind }}, case when {{ of_network }} and denominator = numerator then 0 end)
+        end as bigint
+    ) as remainder_{{ kind }}{{ ',' if not loop.last }}
+    {%- endfor %}
 from filled
