@@ -167,7 +167,7 @@ class Settings(BaseModel):
 
     @property
     def register(self) -> Path:
-        """Every release there was, as a chain: ``register/<number, six digits>/``. Holds exact figures: engineers only."""
+        """All releases there were, as a chain: ``register/<number, six digits>/``. It has exact figures."""
         return self.home / "register"
 
     @property

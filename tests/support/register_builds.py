@@ -1,20 +1,29 @@
 """Small builds and their releases for tests of the register, from tables a reader can check by eye.
 
-A figure is a count where it has no denominator and a rate otherwise. Rounding and the smallest count are a simple policy of
-these tests: what the register does with figures does not depend on them.
+A figure is a count where it has no denominator and a rate otherwise. Rounding and the smallest count are a simple
+policy of these tests: what the register does with figures does not depend on them.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import duckdb
 
-from clinic_outcomes.database import session
+from clinic_outcomes.database import fill_table, session
 from clinic_outcomes.files import write_json
-from clinic_outcomes.register import AuditSummary, Entry, RefreshRules, append, open_register, plan_refresh
-from clinic_outcomes.register import read_register, write_plan
+from clinic_outcomes.register import (
+    AuditSummary,
+    Entry,
+    RefreshRules,
+    append,
+    open_register,
+    plan_refresh,
+    read_register,
+    write_plan,
+)
 from clinic_outcomes.settings import Settings
 
 POLICY = "00000000000000a1"
@@ -34,11 +43,13 @@ def rows_of(table: str) -> list[dict[str, str | None]]:
     ]
 
 
-def make_table(connection: duckdb.DuckDBPyConnection, name: str, columns: str, rows: Sequence[Sequence[object]]) -> None:
-    """Make a table of columns as SQL writes them."""
-    connection.execute(f"CREATE OR REPLACE TABLE {name} ({columns})")
-    if rows:
-        connection.executemany(f"INSERT INTO {name} VALUES ({', '.join('?' * len(rows[0]))})", rows)
+def make_table(
+    connection: duckdb.DuckDBPyConnection, name: str, columns: str, rows: Sequence[Sequence[object]]
+) -> None:
+    """Make a table of columns as SQL writes them, or make it again."""
+    kinds = dict(column.strip().split(" ", 1) for column in re.split(r",(?![^(]*\))", columns))
+    connection.execute(f"DROP TABLE IF EXISTS {name}")
+    fill_table(connection, name, kinds, [tuple(row) for row in rows])
 
 
 def make_marts(connection: duckdb.DuckDBPyConnection, figures: str, counts: Mapping[str, str] | None = None) -> None:
@@ -96,7 +107,7 @@ def write_build(
         make_marts(connection, figures, counts)
         for mart in ("agg_figures", "agg_cells", "agg_figure_cells"):
             connection.execute(f"COPY (FROM {mart} ORDER BY ALL) TO '{build}/release/{mart}.parquet' (FORMAT parquet)")
-    states = {clinic: f"state-{build_id}" for clinic in deliveries or {}}
+    states = dict.fromkeys(deliveries or {}, f"state-{build_id}")
     record = {"build_id": build_id, "states": states, "reporting_period": period, "nodes": []}
     write_json(build / "model.json", record)
     for clinic, used in (deliveries or {}).items():
@@ -129,13 +140,14 @@ def protect_like(settings: Settings, build_id: str, rules: RefreshRules, base: i
                     if(status = 'shown', if(figure_type = 'count', {base} * round(refresh.value / {base}),
                         round(100 * refresh.value)), NULL)::DECIMAL(18, 4) AS shown_value,
                     NULL::DECIMAL(18, 4) AS shown_upper,
-                    if(status = 'shown', {base} * round(refresh.denominator / {base}), NULL)::BIGINT AS shown_denominator
+                    if(status = 'shown', {base} * round(refresh.denominator / {base}), NULL)::BIGINT
+                        AS shown_denominator
                 FROM agg_figures
                 JOIN refresh USING (figure_id)
                 JOIN (
-                    SELECT figure_id, refresh.numerator BETWEEN 1 AND {SMALLEST - 1}
-                        OR coalesce(refresh.denominator < {SMALLEST}, false)
-                        OR coalesce(refresh.denominator - refresh.numerator BETWEEN 1 AND {SMALLEST - 1}, false) AS small
+                    SELECT figure_id, numerator BETWEEN 1 AND {SMALLEST - 1}
+                        OR coalesce(denominator < {SMALLEST}, false)
+                        OR coalesce(denominator - numerator BETWEEN 1 AND {SMALLEST - 1}, false) AS small
                     FROM refresh
                 ) USING (figure_id)
                 ORDER BY figure_id
@@ -159,9 +171,7 @@ def release(
 ) -> Entry:
     """Build, protect and enter a release, one after the other."""
     chosen = rules or RefreshRules()
-    write_build(
-        settings, build_id, figures, period=period, deliveries=deliveries, counts=counts, restating=restating
-    )
+    write_build(settings, build_id, figures, period=period, deliveries=deliveries, counts=counts, restating=restating)
     return enter(settings, build_id, policy_id, chosen)
 
 
@@ -169,6 +179,4 @@ def enter(settings: Settings, build_id: str, policy_id: str = POLICY, rules: Ref
     """Protect and enter a build that is there."""
     chosen = rules or RefreshRules()
     shown, plan = protect_like(settings, build_id, chosen)
-    return append(
-        settings, build_id=build_id, policy_id=policy_id, figures=shown, plan=plan, audit=AUDIT, rules=chosen
-    )
+    return append(settings, build_id=build_id, policy_id=policy_id, figures=shown, plan=plan, audit=AUDIT, rules=chosen)

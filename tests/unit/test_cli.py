@@ -54,6 +54,7 @@ def test_every_stage_is_a_command() -> None:
         "alert",
         "alerts",
         "acknowledge",
+        "releases",
         "status",
         "receipt",
         "scorecard",

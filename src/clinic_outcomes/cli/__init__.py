@@ -6,12 +6,12 @@ import sys
 from collections.abc import Sequence
 
 # Importing them registers their commands, in the order in which help lists them.
-from clinic_outcomes.cli import safety, stages, systems, view
+from clinic_outcomes.cli import releases, safety, stages, systems, view
 from clinic_outcomes.cli.application import FAILED, app
 from clinic_outcomes.problems import ClinicOutcomesError, Problem
 from clinic_outcomes.settings import Settings
 
-__all__ = ["app", "main", "safety", "stages", "systems", "view"]
+__all__ = ["app", "main", "releases", "safety", "stages", "systems", "view"]
 
 
 def main(arguments: list[str] | None = None) -> None:
