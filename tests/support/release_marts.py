@@ -85,8 +85,8 @@ FIGURE_DEFAULTS = {
     "value": """
         CASE figure_type
             WHEN 'count' THEN numerator
-            WHEN 'life_table_row' THEN 1 - numerator / denominator
-            ELSE numerator / denominator
+            WHEN 'life_table_row' THEN 1 - numerator / nullif(denominator, 0)
+            ELSE numerator / nullif(denominator, 0)
         END
     """,
 }
