@@ -23,6 +23,7 @@ from clinic_outcomes.publish.claim_rules import (
     judge,
 )
 from clinic_outcomes.publish.claims import assess, load_claims
+from clinic_outcomes.publish.recipients import WHOLE_NETWORK, Audience, Recipient
 from clinic_outcomes.publish.uncertainty import Range
 from clinic_outcomes.publish.view import View
 from clinic_outcomes.settings import Settings
@@ -131,7 +132,7 @@ sessions_given            | network   | protocol  | iv_ketamine | 5000          
 
 
 def _verdict(home: Path, number: int, recipient: str = "network") -> Verdict:
-    view = View(release_of(home), recipient)
+    view = View(release_of(home), WHOLE_NETWORK if recipient == "network" else Recipient(Audience.CLINIC, recipient))
     claim = next(claim for claim in load_claims().claims if claim.number == number)
     return assess(view, claim, recipient).verdict
 

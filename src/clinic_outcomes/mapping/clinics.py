@@ -22,6 +22,8 @@ from clinic_outcomes.settings import Settings
 
 KEYS_OF_CLINICS = ("referring_clinic_id",)
 """Keys by which the network knows a clinic."""
+RECIPIENTS = ("internal", "latest", "network", "public")
+"""Names that no clinic can have: folders of a release have them."""
 
 
 class _Overrides(BaseModel):
@@ -113,8 +115,8 @@ def load_clinic(clinic_id: str, settings: Settings) -> Clinic:
 def _read_clinic(path: Path, system_of: Callable[[str], System | None], mistakes: Mistakes) -> Clinic | None:
     if not IDENTIFIER.fullmatch(path.stem):
         mistakes.add(path, "a clinic's file is named with lower-case letters, digits and _")
-    if path.stem == "network":
-        mistakes.add(path, "the name network is taken: it is the recipient of the network's report")
+    if path.stem in RECIPIENTS:
+        mistakes.add(path, f"the name {path.stem} is taken: it is a recipient of reports")
     content = read_yaml(path, _ClinicFile, mistakes)
     if content is None:
         return None

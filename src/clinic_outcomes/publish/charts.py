@@ -20,13 +20,19 @@ class Path:
 
 @dataclass(frozen=True)
 class Dot:
-    """A point of a radius with a label that is read out."""
+    """A point of a radius with a label that is read out.
+
+    ``figure_id`` names the figure whose value it is, ``period`` the reporting period of a release. A point of a clinic
+    that is not named has neither.
+    """
 
     x: float
     y: float
     label: str
     style: str = "dot"
     size: int = 3
+    figure_id: str = ""
+    period: str = ""
 
 
 @dataclass(frozen=True)
@@ -41,7 +47,11 @@ class Text:
 
 @dataclass(frozen=True)
 class Chart:
-    """A chart with a title and a description that says in words what it shows."""
+    """A chart with a title and a description that says in words what it shows.
+
+    ``about`` are the figures that the description tells of beside those of its points. ``unnamed`` names the figures of
+    clinics whose points have no name, as ``measure/*/dimension/category``.
+    """
 
     kind: ClassVar[str] = "chart"
     identifier: str
@@ -52,6 +62,8 @@ class Chart:
     texts: tuple[Text, ...]
     width: int = WIDTH
     height: int = HEIGHT
+    about: tuple[str, ...] = ()
+    unnamed: str = ""
 
 
 @dataclass(frozen=True)

@@ -22,11 +22,13 @@ from clinic_outcomes.publish.claim_rules import (
 )
 from clinic_outcomes.publish.outline import ROOM, FigureName
 from clinic_outcomes.publish.page import render
-from clinic_outcomes.publish.parts import Report
+from clinic_outcomes.publish.parts import Derived, Report, Stated
 from clinic_outcomes.publish.released import NETWORK, Figure
 from clinic_outcomes.publish.uncertainty import Range
 from clinic_outcomes.publish.view import Release, View
 from clinic_outcomes.publish.wording import Cell, decimal_text, plain, range_text
+
+WITHHELD_COVERAGE = Stated("withheld", "words", ())
 
 
 class _Part(BaseModel):
@@ -93,7 +95,7 @@ class Line:
 
     label: str
     cell: Cell
-    coverage: str
+    coverage: Stated | None
     rule: str
 
 
@@ -137,7 +139,7 @@ def assess(view: View, claim: Claim, scope: str) -> Finding:
         unit = "%" if measure is None or measure.figure_type in ("rate", "life_table_row") else f" {measure.unit}"
         lines.append(Line(_label(view, test.figure), cell, coverage, rule_text(test.rule, unit)))
     beside = [named for named in claim.beside if view.released.measure(named.measure)]
-    lines += [Line(_label(view, named), _cell(view, named, scope), "", "") for named in beside]
+    lines += [Line(_label(view, named), _cell(view, named, scope), None, "") for named in beside]
     return Finding(name, combine(verdicts), tuple(lines))
 
 
@@ -153,24 +155,24 @@ def _cell(view: View, name: FigureName, scope: str) -> Cell:
 
 
 def _figure(view: View, name: FigureName | None, scope: str) -> Figure | None:
-    return view.released.figure(name.measure, scope, name.dimension, name.category) if name else None
+    return view.figure(name.measure, scope, name.dimension, name.category) if name else None
 
 
-def _evidence(view: View, test: Check, scope: str) -> tuple[Evidence, Cell, str]:
+def _evidence(view: View, test: Check, scope: str) -> tuple[Evidence, Cell, Stated | None]:
     """What the rule looks at, how it is drawn, and its coverage in words."""
     figure = _figure(view, test.figure, scope)
     cell = replace(_cell(view, test.figure, scope), few="")
     if figure is None or figure.value is None:
-        return Evidence(needs_coverage=False), cell, ""
+        return Evidence(needs_coverage=False), cell, None
     if isinstance(test.rule, NoEvents):
         uncertainty = view.release.uncertainty
-        return Evidence(seen=uncertainty.seen(figure), bound_percent=uncertainty.upper_bound(figure)), cell, ""
+        return Evidence(seen=uncertainty.seen(figure), bound_percent=uncertainty.upper_bound(figure)), cell, None
     interval = view.release.uncertainty.interval(figure) or view.release.uncertainty.rounding(figure)
     figures = [figure]
     if isinstance(test.rule, HigherThan):
         other = _figure(view, test.than, scope)
         if other is None or other.value is None:
-            return Evidence(), replace(cell, text=f"{cell.text}, the other withheld or absent"), ""
+            return Evidence(), cell, Stated("the other share is withheld or absent", "words", ())
         interval = view.release.uncertainty.share_difference(figure, other)
         figures.append(other)
         cell = _difference(cell, figure, other, interval)
@@ -185,7 +187,8 @@ def _difference(cell: Cell, figure: Figure, other: Figure, interval: Range | Non
     if interval is None or figure.value is None or other.value is None:
         return cell
     text = f"{figure.value:.0f}% and {other.value:.0f}%: {decimal_text(figure.value - other.value, Decimal(1))} points"
-    return Cell("shown", text, interval=range_text(interval))
+    compared = (figure.figure_id, other.figure_id)
+    return Derived("shown", text, interval=range_text(interval), rule="compared", from_figures=compared)
 
 
 def _with_unknown(view: View, test: Check, scope: str, figure: Figure, interval: Range | None) -> Range | None:
@@ -200,19 +203,21 @@ def _with_unknown(view: View, test: Check, scope: str, figure: Figure, interval:
     return Range(interval.lower, min(Decimal(100), interval.upper + more))
 
 
-def _coverage(view: View, test: Check, scope: str, figures: Sequence[Figure]) -> tuple[bool, Decimal | None, str]:
+def _coverage(view: View, test: Check, scope: str, figures: Sequence[Figure]) -> tuple[bool, Decimal | None, Stated]:
     """Whether coverage matters, the smallest of the figures' in percent (None: withheld), and both in words."""
     if test.of is not None:
         whole = _figure(view, test.of, scope)
         if whole is None or not whole.value or not figures[0].denominator:
-            return True, None, "withheld"
+            return True, None, WITHHELD_COVERAGE
         part = min(Decimal(100), (100 * Decimal(figures[0].denominator) / whole.value).quantize(Decimal(1)))
-        return True, part, f"about {part}% of {view.released.by_name[test.of.measure].unit}"
+        text = f"about {part}% of {view.released.by_name[test.of.measure].unit}"
+        return True, part, Stated(text, "part", (figures[0].figure_id, whole.figure_id))
     known = [view.release.completeness(figure) for figure in figures]
     if all(one is None for one in known):
-        return False, None, "all, at clinics that deliver it"
+        return False, None, Stated("all, at clinics that deliver it", "words", ())
     values = [one.value if one else None for one in known]
     if any(value is None for value in values):
-        return True, None, "withheld"
+        return True, None, WITHHELD_COVERAGE
     least = min(value for value in values if value is not None)
-    return True, least, f"{least:.0f}% of those treated"
+    ids = tuple(one.figure_id for one in known if one)
+    return True, least, Stated(f"{least:.0f}% of those treated", "least", ids)

@@ -1,6 +1,7 @@
-"""Clinics beside their network: plain figures, funnel plots, observed over expected, and charts over releases.
+"""Clinics beside their network: what single clinics show, funnel plots, observed over expected, charts over releases.
 
-The network's report shows every clinic. A clinic's own shows its own position and nothing of the others.
+The network's report shows clinics without their names, in the order of what they show, and only where so many are shown
+that none is told from the others. A clinic's own report shows its own position and nothing of the others.
 """
 
 from __future__ import annotations
@@ -10,82 +11,120 @@ from collections.abc import Sequence
 from clinic_outcomes.publish.funnel_plots import funnel_blocks
 from clinic_outcomes.publish.outline import FigureName
 from clinic_outcomes.publish.over_releases import History, over_releases
-from clinic_outcomes.publish.parts import Block, Heading, Row, Section, Table
-from clinic_outcomes.publish.released import NETWORK, Measure
+from clinic_outcomes.publish.parts import Block, Heading, Note, Row, Section, Table, Unnamed, UnnamedFigures
+from clinic_outcomes.publish.recipients import Audience
+from clinic_outcomes.publish.released import NETWORK, Figure
 from clinic_outcomes.publish.view import View, anchor, withheld_note, without_withheld
-from clinic_outcomes.publish.wording import reading
+from clinic_outcomes.publish.wording import number
 
 
 def comparison_section(view: View, history: History) -> Section | None:
-    """The whole section; None where nothing of it can be drawn."""
+    """The whole section; None where nothing of it can be drawn. The public is not told how clinics differ."""
+    if view.recipient.audience is Audience.PUBLIC:
+        return None
     layout = view.outline.comparison
-    tables = (
-        _plain_figures(view, "comparison-clinics", "Main figures of each clinic", layout.figures),
-        _plain_figures(view, "comparison-safety", "Safety at each clinic", layout.figures_of_safety),
-    )
-    blocks: list[Block] = [table for table in tables if table]
+    blocks: list[Block] = []
+    if view.is_network:
+        blocks += _side_by_side(view, "comparison-clinics", "Main figures of the clinics", layout.figures)
+        blocks += _side_by_side(view, "comparison-safety", "Safety at the clinics", layout.figures_of_safety)
     for name in layout.funnels:
         blocks += funnel_blocks(view, name)
     blocks += _observed_over_expected(view)
+    if view.is_network and not blocks and len(view.released.clinics) > 1:
+        blocks.append(Note(layout.too_few_to_place))
     blocks += over_releases(view, history)
     title = "Clinics side by side" if view.is_network else "This clinic within the network"
     return Section("comparison", title, layout.introduction, tuple(blocks)) if blocks else None
 
 
-def _plain_figures(view: View, identifier: str, caption: str, figures: Sequence[FigureName]) -> Table | None:
-    """One row a clinic and the network last, a column a figure; only in the network's report."""
-    names = [name for name in figures if view.released.measure(name.measure)]
-    if not names or not view.is_network:
-        return None
-    columns = [(view.released.by_name[name.measure], name) for name in names]
-    rows = tuple(
-        Row(Heading(title), tuple(view.cell(m, scope, name.dimension, name.category) for m, name in columns))
-        for title, scope in [*view.clinics(), ("All clinics together", NETWORK)]
+def unnamed_figures(view: View) -> tuple[UnnamedFigures, ...]:
+    """Everything the report shows of clinics without their names, for the table beside the page."""
+    layout = view.outline.comparison
+    named = {name.figure_id("*"): (name, True) for name in layout.funnels}
+    for name in (*layout.figures, *layout.figures_of_safety, *_expected_names(view)):
+        named.setdefault(name.figure_id("*"), (name, False))
+    found = [UnnamedFigures(name, view.unnamed(name), sizes) for _, (name, sizes) in sorted(named.items())]
+    return tuple(one for one in found if one.figures)
+
+
+def _side_by_side(view: View, identifier: str, caption: str, figures: Sequence[FigureName]) -> list[Block]:
+    """One row a figure: the network's, and those of clinics in order, no two rows in the same order of clinics."""
+    rows = []
+    for name in figures:
+        measure = view.released.measure(name.measure)
+        shown = view.unnamed(name)
+        if measure and shown:
+            heading = Heading(
+                name.label or view.outline.column_names.get(measure.measure, measure.label),
+                anchor(measure),
+                measure.unit,
+            )
+            network = view.cell(measure, NETWORK, name.dimension, name.category)
+            rows.append(Row(heading, (network, _unnamed_cell(view, name, shown))))
+    if not rows:
+        return []
+    columns = (Heading("All clinics together"), Heading("Clinics, from the lowest to the highest"))
+    notes = (view.outline.comparison.unnamed_note,)
+    return [Table(identifier, caption, "Figure", columns, tuple(rows), notes=notes, narrow=True)]
+
+
+def _unnamed_cell(view: View, name: FigureName, shown: Sequence[Figure]) -> Unnamed:
+    measure = view.released.by_name[name.measure]
+    return Unnamed(
+        "shown",
+        "",
+        of=f"{len(shown)} of {len(view.released.clinics)} clinics",
+        key=name.figure_id("*"),
+        texts=tuple(number(measure, figure, view.released.policy) for figure in shown),
     )
-    headings = tuple(
-        Heading(name.label or view.outline.column_names.get(m.measure, m.label), anchor(m), m.unit)
-        for m, name in columns
-    )
-    examples = [
-        (row.heading.text, heading.text, cell)
-        for row in rows
-        for heading, cell in zip(headings, row.cells, strict=True)
-    ]
-    return Table(identifier, caption, "Clinic", headings, rows, notes=(reading(examples),))
 
 
 def _observed_over_expected(view: View) -> list[Block]:
-    """A row a clinic: responders observed over those expected of people like its own."""
+    """Responders observed over those expected of people like a clinic's own: its own, or the clinics' without names."""
     measure = view.released.measure(view.outline.comparison.observed_over_expected)
     if measure is None:
         return []
-    rows = [
-        Row(Heading(title), (view.cell(measure, clinic_id, *group),))
-        for title, clinic_id in view.clinics()
-        for group in _groups(view, measure, clinic_id)
-    ]
-    kept, withheld = without_withheld(rows)
-    if not kept:
+    if view.is_network:
+        cells = [(name, view.unnamed(name)) for name in _expected_names(view)]
+        rows = [
+            Row(Heading(view.category_title(name.dimension, name.category)), (_unnamed_cell(view, name, shown),))
+            for name, shown in cells
+            if shown
+        ]
+        withheld, column = 0, "Clinics, from the lowest to the highest"
+    else:
+        every = [
+            Row(
+                Heading(view.category_title(name.dimension, name.category)),
+                (view.cell(measure, view.scope, name.dimension, name.category),),
+            )
+            for name in _expected_names(view)
+        ]
+        rows, withheld = without_withheld(every)
+        column = "This clinic"
+    if not rows:
         return []
-    notes = (view.outline.comparison.observed_over_expected_note, withheld_note(withheld, "clinic"))
+    notes = (view.outline.comparison.observed_over_expected_note, withheld_note(withheld, "group"))
     return [
         Table(
             identifier="observed-over-expected",
             caption=measure.label,
-            stub="Clinic",
-            columns=(Heading("Observed over expected", anchor(measure), measure.unit),),
-            rows=tuple(kept),
+            stub="Group",
+            columns=(Heading(column, anchor(measure), measure.unit),),
+            rows=tuple(rows),
             notes=tuple(note for note in notes if note),
             narrow=True,
         )
     ]
 
 
-def _groups(view: View, measure: Measure, clinic_id: str) -> list[tuple[str, str]]:
-    categories = view.release.categories
-    return [
-        (d, c)
-        for (m, s, d), found in sorted(categories.items())
-        if (m, s) == (measure.measure, clinic_id)
-        for c in sorted(found)
-    ]
+def _expected_names(view: View) -> list[FigureName]:
+    """The groups that observed over expected is told of at the clinic, or at any clinic."""
+    measure = view.outline.comparison.observed_over_expected
+    groups = {
+        (dimension, category)
+        for (name, scope, dimension), categories in view.release.categories.items()
+        if name == measure and scope != NETWORK and (view.is_network or scope == view.scope)
+        for category in categories
+    }
+    return [FigureName(measure=measure, dimension=d, category=c) for d, c in sorted(groups)]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from clinic_outcomes.publish.charts import Axes, Chart, Dot, Path, ticks
-from clinic_outcomes.publish.parts import Block, Heading, Row, Table
+from clinic_outcomes.publish.parts import Block, Derived, Heading, Row, Table
 from clinic_outcomes.publish.released import Figure, Measure
 from clinic_outcomes.publish.view import View
 from clinic_outcomes.publish.wording import BLANK, WITHHELD, Cell
@@ -62,7 +62,7 @@ def life_table(view: View, quantity: str, measures: Sequence[Measure], group: tu
     weeks = []
     withheld = 0
     for measure in measures:
-        figure = view.released.figure(measure.measure, view.recipient, *group)
+        figure = view.figure(measure.measure, view.scope, *group)
         if figure is not None and figure.shown and measure.interval_number is not None:
             weeks.append(Week(measure.interval_number, figure))
         withheld += figure is not None and not figure.shown
@@ -129,7 +129,8 @@ def _cells(view: View, week: Week | None) -> tuple[Cell, Cell]:
     if week is None:
         return BLANK, Cell("withheld", WITHHELD)
     share = view.both(view.released.by_name[week.figure.measure], week.figure.dimension, week.figure.category)
-    return Cell("shown", share.of), replace(share, of="")
+    at_risk = Derived("shown", share.of, rule="denominator", from_figures=(share.figure_id,))
+    return at_risk, replace(share, of="")
 
 
 def _step_chart(name: str, title: str, tables: Sequence[LifeTable]) -> Chart:
@@ -144,7 +145,9 @@ def _step_chart(name: str, title: str, tables: Sequence[LifeTable]) -> Chart:
             share = float(week.figure.value or 0)
             dashed = "" if week.week == before + 1 else " dashed"
             paths.append(axes.path(f"{style}{dashed}", [(before, level), (week.week, level), (week.week, share)]))
-            dots.append(Dot(*axes.at(week.week, share), f"week {week.week}: {share:g}%", style))
+            dots.append(
+                Dot(*axes.at(week.week, share), f"week {week.week}: {share:g}%", style, figure_id=week.figure.figure_id)
+            )
             before, level = week.week, share
     weeks = [(week, f"{week:g}") for week in ticks(0, last, 12) if week == int(week)]
     shares = [(float(share), f"{share}%") for share in (0, 25, 50, 75, 100)]

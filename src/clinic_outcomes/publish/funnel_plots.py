@@ -1,6 +1,7 @@
 """Funnel plots: clinics' shares by their number of people, within limits of what chance explains.
 
-A clinic's own report places that clinic alone, and does not tell how much clinics differ, which is worked out from all.
+The network's places clinics without their names, numbered from left to right in each plot by itself. A clinic's own
+report places that clinic alone, and does not tell how much clinics differ, which is worked out from all.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 
 from clinic_outcomes.publish.charts import Axes, Chart, Dot, Path, Text, ticks
 from clinic_outcomes.publish.outline import FigureName
-from clinic_outcomes.publish.parts import Block, Heading, Row, Subheading, Table
+from clinic_outcomes.publish.parts import Block, Derived, Heading, Row, Subheading, Table, Unnamed
 from clinic_outcomes.publish.released import NETWORK, Figure, Measure
 from clinic_outcomes.publish.view import View, anchor
 from clinic_outcomes.publish.wording import Cell, in_sentence
@@ -27,7 +28,7 @@ CURVE_POINTS = 40
 
 @dataclass(frozen=True)
 class Position:
-    """A clinic on a funnel plot: its share (0 to 1) and number of people as shown."""
+    """A clinic on a funnel plot: its share (0 to 1) and number of people as shown; ``title`` does not name another."""
 
     title: str
     figure: Figure
@@ -54,10 +55,7 @@ def funnel_blocks(view: View, name: FigureName) -> list[Block]:
     title = name.label or measure.label
     phi = _dispersion(funnel) if view.is_network else None
     spread = variance_between_clinics(phi, [p.people for p in funnel.positions], funnel.target) if phi else None
-    rows = [
-        Row(Heading(f"{number}. {p.title}"), _position_cells(view, measure, funnel, p, spread))
-        for number, p in enumerate(funnel.positions, 1)
-    ]
+    rows = [Row(Heading(p.title), _position_cells(view, measure, funnel, p, spread)) for p in funnel.positions]
     columns = [Heading("Share", anchor(measure)), Heading("Against chance alone", "funnels")]
     if spread is not None:
         columns.append(Heading("Allowing for how clinics differ", "funnels"))
@@ -65,7 +63,7 @@ def funnel_blocks(view: View, name: FigureName) -> list[Block]:
     table = Table(
         identifier=f"{identifier}-table",
         caption=f"{title}: position within the limits of its size",
-        stub="Clinic",
+        stub="Clinic" if not view.is_network else "Point",
         columns=tuple(columns),
         rows=tuple(rows),
         notes=tuple(note for note in notes if note),
@@ -73,7 +71,7 @@ def funnel_blocks(view: View, name: FigureName) -> list[Block]:
     )
     return [
         Subheading(identifier, f"Funnel plot: {in_sentence(title)}"),
-        _funnel_chart(identifier, title, funnel),
+        _funnel_chart(view, identifier, title, funnel, name),
         table,
     ]
 
@@ -81,14 +79,19 @@ def funnel_blocks(view: View, name: FigureName) -> list[Block]:
 def _funnel(view: View, name: FigureName) -> Funnel | None:
     """The network and those of its clinics that may be seen and are shown; None where there is nothing to place."""
     key = (name.dimension, name.category)
-    network = view.released.figure(name.measure, NETWORK, *key)
+    network = view.figure(name.measure, NETWORK, *key)
     if network is None or network.value is None or not network.denominator or not 0 < network.value < 100:
         return None
-    positions = []
-    for title, clinic_id in view.clinics():
-        figure = view.released.figure(name.measure, clinic_id, *key)
-        if figure and figure.value is not None and figure.denominator and figure.denominator < network.denominator:
-            positions.append(Position(title, figure, float(figure.value) / 100, figure.denominator))
+    own = view.figure(name.measure, view.scope, *key)
+    shown = view.unnamed(name) if view.is_network else (own,)
+    placed = [figure for figure in shown if figure and figure.denominator and figure.denominator < network.denominator]
+    placed.sort(key=lambda figure: (figure.denominator or 0, figure.value or 0))
+    titles = [f"Point {number}" if view.is_network else "This clinic" for number in range(1, len(placed) + 1)]
+    positions = [
+        Position(title, figure, float(figure.value) / 100, figure.denominator)
+        for title, figure in zip(titles, placed, strict=True)
+        if figure.value is not None and figure.denominator
+    ]
     return Funnel(float(network.value) / 100, network.denominator, tuple(positions)) if positions else None
 
 
@@ -124,11 +127,17 @@ def _dispersion_note(view: View, phi: float | None, clinics: int) -> str:
 def _position_cells(
     view: View, measure: Measure, funnel: Funnel, position: Position, variance_between: float | None
 ) -> tuple[Cell, ...]:
-    cell = view.cell(measure, position.figure.clinic_id, position.figure.dimension, position.figure.category)
-    cells = [cell, Cell("shown", _verdict(funnel, position, 1.0))]
+    figure = position.figure
+    if view.is_network:
+        drawn = view.release.cell(measure, figure.clinic_id, figure.dimension, figure.category)
+        key = FigureName(measure=figure.measure, dimension=figure.dimension, category=figure.category).figure_id("*")
+        cell: Cell = Unnamed("shown", "", of=drawn.of, interval=drawn.interval, key=key, texts=(drawn.text,))
+    else:
+        cell = view.cell(measure, view.scope, figure.dimension, figure.category)
+    cells = [cell, Derived("shown", _verdict(funnel, position, 1.0), rule="words")]
     if variance_between is not None:
         spread = additive_spread(variance_between, position.people, funnel.target, funnel.people)
-        cells.append(Cell("shown", _verdict(funnel, position, spread)))
+        cells.append(Derived("shown", _verdict(funnel, position, spread), rule="words"))
     return tuple(cells)
 
 
@@ -142,7 +151,7 @@ def _verdict(funnel: Funnel, position: Position, spread: float) -> str:
     return "within the limits"
 
 
-def _funnel_chart(identifier: str, title: str, funnel: Funnel) -> Chart:
+def _funnel_chart(view: View, identifier: str, title: str, funnel: Funnel, name: FigureName) -> Chart:
     """Shares by number of people, with the network's share and the limits of chance about it."""
     largest = max(p.people for p in funnel.positions)
     last = min(largest * 1.15, funnel.people - 1)
@@ -156,7 +165,12 @@ def _funnel_chart(identifier: str, title: str, funnel: Funnel) -> Chart:
             paths.append(axes.path(style, [(s, 100 * pair[side]) for s, pair in zip(sizes, limits, strict=True)]))
     paths.append(axes.path("centre", [(0, 100 * funnel.target), (last, 100 * funnel.target)]))
     dots = [
-        Dot(*axes.at(p.people, 100 * p.share), f"{p.title}: {100 * p.share:.0f}% of {p.people:,}", size=5)
+        Dot(
+            *axes.at(p.people, 100 * p.share),
+            f"{p.title}: {100 * p.share:.0f}% of {p.people:,}",
+            size=5,
+            figure_id="" if view.is_network else p.figure.figure_id,
+        )
         for p in funnel.positions
     ]
     numbers = [Text(dot.x + 8, dot.y + 4, f"{number}", "start") for number, dot in enumerate(dots, 1)]
@@ -173,5 +187,7 @@ def _funnel_chart(identifier: str, title: str, funnel: Funnel) -> Chart:
         ),
         paths=tuple(paths),
         dots=tuple(dots),
-        texts=(*axes.labels(people, shares, "People the share is taken from"), *numbers),
+        texts=(*axes.labels(people, shares, "People the share is taken from"), *(numbers if view.is_network else ())),
+        about=(name.figure_id(NETWORK),),
+        unnamed=name.figure_id("*") if view.is_network else "",
     )

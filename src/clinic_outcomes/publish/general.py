@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from clinic_outcomes.publish.examples import reading
 from clinic_outcomes.publish.outline import Breakdown, OutlinedSection
-from clinic_outcomes.publish.parts import Block, Heading, Note, Notice, Row, Subheading, Table
+from clinic_outcomes.publish.parts import Block, Heading, Note, Notice, Row, Sentence, Stated, Subheading, Table
 from clinic_outcomes.publish.released import NETWORK, Measure
 from clinic_outcomes.publish.view import View, anchor, withheld_note, without_withheld
-from clinic_outcomes.publish.wording import BLANK, in_sentence, reading
+from clinic_outcomes.publish.wording import BLANK, Cell, in_sentence
 
 MEASURES_A_TABLE = {1: 6, 2: 3}
 """Most measures side by side, by the number of figures each has a row (the network's; a clinic's and the network's)."""
@@ -134,7 +135,7 @@ def _funnel(view: View, outlined: OutlinedSection) -> Table | None:
 
 def _with_bars(view: View, steps: Sequence[Measure], rows: Sequence[Row]) -> list[Row]:
     """Bars of the recipient's own counts, the largest being the whole length; none for what is withheld."""
-    figures = [view.released.figure(measure.measure, view.recipient) for measure in steps]
+    figures = [view.figure(measure.measure, view.scope) for measure in steps]
     counts = [figure.value if figure else None for figure in figures]
     longest = max((count for count in counts if count is not None), default=None)
     return [
@@ -150,7 +151,7 @@ def _by(view: View, outlined: OutlinedSection, measures: Sequence[Measure], name
     wanted = [measure for name in named.measures for measure in measures if measure.measure == name]
     having = view.having(wanted, named.dimension)
     scopes = view.scopes_told(named.dimension)
-    if outlined.breakdowns and view.recipient in scopes and not _has_own(view, having, named.dimension):
+    if not having or (outlined.breakdowns and view.scope in scopes and not _has_own(view, having, named.dimension)):
         return []
     return [
         _breakdown(view, outlined, part, named, having, number)
@@ -160,7 +161,7 @@ def _by(view: View, outlined: OutlinedSection, measures: Sequence[Measure], name
 
 def _has_own(view: View, measures: Sequence[Measure], dimension: str) -> bool:
     """Whether the recipient has a figure of its own: the network's arms say nothing to a clinic without a trial."""
-    return any((measure.measure, view.recipient, dimension) in view.release.categories for measure in measures)
+    return any((measure.measure, view.scope, dimension) in view.release.categories for measure in measures)
 
 
 def _breakdown(
@@ -190,7 +191,7 @@ def _breakdown(
         return Note(f"{caption}: every figure withheld or absent.")
     name = "-".join(part for part in (outlined.section, named.dimension, named.heading) if part)
     few = _few_note(view, rows)
-    said: list[str] = []
+    said: list[Sentence] = []
     if outlined.breakdowns:
         rows, said = _said_once(rows, scopes)
     return Table(
@@ -230,30 +231,33 @@ def _category_rows(view: View, measures: Sequence[Measure], having: Sequence[Mea
     return [*rows, *(part for left in parts.values() for part in left)]
 
 
-def _said_once(rows: Sequence[Row], scopes: Sequence[str]) -> tuple[list[Row], list[str]]:
+def _said_once(rows: Sequence[Row], scopes: Sequence[str]) -> tuple[list[Row], list[Sentence]]:
     """Rows without the numbers taken from and the bounds that are the same in all of a scope, and notes of them."""
-    bare, notes = list(rows), []
+    bare = list(rows)
+    notes: list[Sentence] = []
     numbers = _same(rows, scopes, "of")
     if numbers:
         bare = [replace(row, cells=tuple(replace(cell, of="") for cell in row.cells)) for row in bare]
-        notes.append(f"All figures of this table are taken from about the same number: {', '.join(numbers)}.")
+        notes.append(("All figures of this table are taken from about the same number: ", *numbers, "."))
     bounds = _same(rows, scopes, "bound")
     if bounds:
         bare = [replace(row, cells=tuple(replace(cell, bound="") for cell in row.cells)) for row in bare]
-        notes.append(f"Where none was seen: at most {', '.join(bounds)} with 95% confidence.")
+        notes.append(("Where none was seen: at most ", *bounds, " with 95% confidence."))
     return bare, notes
 
 
-def _same(rows: Sequence[Row], scopes: Sequence[str], field: str) -> list[str]:
+def _same(rows: Sequence[Row], scopes: Sequence[str], field: str) -> Sentence:
     """What all cells of a scope say in a field, each with its scope; empty where they differ or are not several."""
-    said = []
+    said: list[str | Stated] = []
     for place, scope in enumerate(scopes):
-        texts = [getattr(cell, field) for row in rows for cell in row.cells[place :: len(scopes)]]
-        texts = [text for text in texts if text]
-        if len(set(texts)) > 1 or len(texts) == 1:
-            return []
-        said += [f"{texts[0]} ({'network' if scope == NETWORK else 'this clinic'})"] if texts else []
-    return said
+        telling: list[Cell] = [cell for row in rows for cell in row.cells[place :: len(scopes)] if getattr(cell, field)]
+        texts = {str(getattr(cell, field)) for cell in telling}
+        if len(texts) > 1 or len(telling) == 1:
+            return ()
+        for text in texts:
+            stated = Stated(text, field, (telling[0].figure_id,))
+            said += [", " if said else "", stated, f" ({'network' if scope == NETWORK else 'this clinic'})"]
+    return tuple(said)
 
 
 def _parts(measures: Sequence[Measure], most: int) -> list[Sequence[Measure]]:

@@ -6,13 +6,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from clinic_outcomes.publish.durability import durability_blocks
+from clinic_outcomes.publish.examples import reading
 from clinic_outcomes.publish.general import general_tables
 from clinic_outcomes.publish.outline import Column, OutlinedSection
-from clinic_outcomes.publish.parts import Block, Heading, Note, Row, Subheading, Table
+from clinic_outcomes.publish.parts import Block, Heading, Note, Row, Sentence, Stated, Subheading, Table
 from clinic_outcomes.publish.released import Measure
 from clinic_outcomes.publish.strata import arm_differences, strata_tables
 from clinic_outcomes.publish.view import View, withheld_note, without_withheld
-from clinic_outcomes.publish.wording import BLANK, Cell, reading, threshold_text
+from clinic_outcomes.publish.wording import BLANK, Cell, threshold_text
 
 GROUPS = ("protocol", "trial_arm")
 """Dimensions whose categories are told of at every time point, side by side and never summed."""
@@ -67,7 +68,7 @@ def instruments_of(view: View, section: str) -> list[Instrument]:
     """The instruments of which the recipient has figures, in order; nothing of those that only others deliver."""
     found: dict[str, Instrument] = {}
     categories = view.release.categories
-    told = {name for name, scope, _ in categories if scope == view.recipient}
+    told = {name for name, scope, _ in categories if scope == view.scope}
     for measure in view.measures_in(section):
         if measure.instrument and measure.measure in told:
             known = found.setdefault(measure.instrument, Instrument(measure.instrument, measure.instrument_label, {}))
@@ -90,7 +91,7 @@ def groups_of(view: View, instrument: Instrument) -> list[Group]:
 
 
 def _has(view: View, measure: Measure, dimension: str, category: str) -> bool:
-    return view.released.figure(measure.measure, view.recipient, dimension, category) is not None
+    return view.figure(measure.measure, view.scope, dimension, category) is not None
 
 
 def _score_tables(view: View, instrument: Instrument, groups: Sequence[Group]) -> list[Block]:
@@ -117,17 +118,20 @@ def _score_tables(view: View, instrument: Instrument, groups: Sequence[Group]) -
     return tables
 
 
-def _unusable_notes(view: View, instrument: Instrument, group: Group) -> list[str]:
+def _unusable_notes(view: View, instrument: Instrument, group: Group) -> list[Sentence]:
     """Of how many people scores at a time point could not be used, as their form asks about a longer time."""
-    notes = []
+    notes: list[Sentence] = []
     for point, label in instrument.time_points.items():
         measure = view.release.quantities.get((instrument.instrument, point, "not_assessable"))
-        cell = view.cell(measure, view.recipient, group.dimension, group.category) if measure else BLANK
+        cell = view.cell(measure, view.scope, group.dimension, group.category) if measure else BLANK
         if cell.kind == "withheld" or (cell.kind == "shown" and cell.text != "0"):
             how_many = "a number of people that is withheld" if cell.kind == "withheld" else f"about {cell.text} people"
             notes.append(
-                f"{label}: not assessable for {how_many}, who answered only forms that ask about a longer time. Their "
-                "scores could not be used."
+                (
+                    f"{label}: not assessable for ",
+                    Stated(how_many, "count", (cell.figure_id,)),
+                    ", who answered only forms that ask about a longer time. Their scores could not be used.",
+                )
             )
     return notes
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from clinic_outcomes.files import parse_yaml
+from clinic_outcomes.publish.recipients import Audience
 
 ROOM = Path(__file__).parent
 
@@ -157,6 +158,8 @@ class Comparison(_Part):
     introduction: str
     figures: tuple[FigureName, ...]
     figures_of_safety: tuple[FigureName, ...] = ()
+    unnamed_note: str
+    too_few_to_place: str
     funnels: tuple[FigureName, ...]
     funnel_note: str
     observed_over_expected: str
@@ -177,12 +180,47 @@ class Exposure(_Part):
     per: int
 
 
+class Circulation(_Part):
+    """What a class of recipients is told of its report: what it is, who may read it (``notice``), and why."""
+
+    kicker: str
+    notice: str
+    reason: str = ""
+
+
+class PublicReport(_Part):
+    """What the public is told: no figures of ``sections_left_out``, and no breakdown but by ``dimensions``."""
+
+    sections_left_out: tuple[str, ...]
+    dimensions: tuple[str, ...]
+
+
+class InternalReport(_Part):
+    """A clinic's exact figures: which breakdowns stand on the page (all stand in its tables), and what is said of them.
+
+    Exact figures of ``of_others`` are made with other clinics' people: there the released figure stands.
+    """
+
+    title: str
+    introduction: str
+    dimensions: tuple[str, ...]
+    of_others: tuple[str, ...]
+    signals_introduction: str
+
+
 class Outline(_Part):
     """The whole of ``report.yml``."""
 
     title: str
     draft_notice: str
     draft_reason: str
+    circulation: dict[Audience, Circulation]
+    public: PublicReport
+    internal: InternalReport
+    too_few_clinics: str
+    """Said where fewer clinics take part than a figure of the network needs, with ``{clinics}`` and ``{needed}``."""
+    no_network_figures: str
+    """Said where enough take part and every figure of the network is withheld."""
     headline: tuple[FigureName, ...]
     rows_kept_out: str
     column_names: dict[str, str] = {}

@@ -22,7 +22,7 @@ def over_releases(view: View, history: History) -> list[Block]:
     missing: list[str] = []
     for name in view.outline.comparison.over_releases:
         measure = view.released.measure(name.measure)
-        figure = view.released.figure(name.measure, view.recipient, name.dimension, name.category)
+        figure = view.figure(name.measure, view.scope, name.dimension, name.category)
         if measure is None or figure is None or figure.value is None:
             continue
         title = name.label or measure.label
@@ -60,6 +60,8 @@ def _chart(view: View, measure: Measure, figure: Figure, title: str, told: Seque
             *axes.at(i, value),
             f"{period}: {value:g}{f', {signals[i]}' if i in signals else ''}",
             "dot signal" if i in signals else "dot",
+            figure_id=figure.figure_id,
+            period=period,
         )
         for i, ((period, _), value) in enumerate(zip(told, values, strict=True))
     ]

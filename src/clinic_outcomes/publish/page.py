@@ -48,7 +48,7 @@ def render(template: str, report: Report, release: Release, **parts: object) -> 
 
 def render_page(report: Report, release: Release) -> str:
     """The HTML of a report's main page."""
-    tables = [plain(table) for table in _tables_asked_for(report, release.released)]
+    tables = [] if report.is_public else [plain(table) for table in _tables_asked_for(report, release.released)]
     return render("page.html", report, release, tables=tables, coverage=_coverage(report, release))
 
 
@@ -68,13 +68,14 @@ def _coverage(report: Report, release: Release) -> list[dict[str, object]]:
     lines: list[dict[str, object]] = []
     for clinic in report.clinics:
         given = [table for table in tables if released.coverage.get((clinic.clinic_id, table))]
-        figure = released.figure(release.outline.rows_kept_out, clinic.clinic_id)
+        # Of single clinics, a clinic alone is told of its own.
+        figure = None if report.is_network else released.figure(release.outline.rows_kept_out, clinic.clinic_id)
         lines.append(
             {
                 "clinic": clinic,
                 "delivered": given,
                 "missing": [plain(table) for table in tables if table not in given],
-                "kept_out": draw(kept_out, figure, released.policy) if kept_out else None,
+                "kept_out": draw(kept_out, figure, released.policy) if kept_out and not report.is_network else None,
                 "older": clinic.reporting_period not in (None, released.reporting_period),
             }
         )

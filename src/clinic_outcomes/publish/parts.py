@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from clinic_outcomes.publish.charts import Chart
-from clinic_outcomes.publish.released import NETWORK, Figure, Measure, ReportedClinic
+from clinic_outcomes.publish.outline import FigureName
+from clinic_outcomes.publish.recipients import Audience, Recipient
+from clinic_outcomes.publish.released import Figure, Measure, ReportedClinic
 from clinic_outcomes.publish.wording import Cell
 
 
@@ -17,6 +19,38 @@ class Heading:
     text: str
     anchor: str = ""
     unit: str = ""
+
+
+@dataclass(frozen=True)
+class Derived(Cell):
+    """What follows from released figures by a ``rule``: their difference, the position of a share, a denominator alone.
+
+    ``from_figures`` names them, so that whoever reads the page back can work it out again.
+    """
+
+    rule: str = ""
+    from_figures: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Unnamed(Cell):
+    """Figures of clinics that are not named, in the order of what they show; ``key`` says of what."""
+
+    key: str = ""
+    texts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Stated:
+    """A part of a sentence that tells of figures, by a rule as in ``Derived``."""
+
+    text: str
+    rule: str
+    from_figures: tuple[str, ...]
+
+
+Sentence = tuple[str | Stated, ...]
+"""A sentence with figures in it: plain words, and what is told of figures."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +79,7 @@ class Table:
     columns: tuple[Heading, ...]
     rows: tuple[Row, ...]
     groups: tuple[Heading, ...] = ()
-    notes: tuple[str, ...] = ()
+    notes: tuple[str | Sentence, ...] = ()
     bars: bool = False
     narrow: bool = False
 
@@ -65,7 +99,7 @@ class Note:
     """A paragraph that stands for itself."""
 
     kind: ClassVar[str] = "note"
-    text: str
+    text: str | Sentence
 
 
 @dataclass(frozen=True)
@@ -100,18 +134,47 @@ class Headline:
 
 
 @dataclass(frozen=True)
-class Report:
-    """All that a page shows of figures, and the figures it may use."""
+class UnnamedFigures:
+    """The shown figures of clinics that a report draws without a name; with ``sizes`` the numbers they are of, too."""
 
-    recipient: str
+    name: FigureName
+    figures: tuple[Figure, ...]
+    sizes: bool
+
+
+@dataclass(frozen=True)
+class Report:
+    """All that a page shows of figures, and the figures it may use.
+
+    ``circulation`` says on each page and file who may read it, or that it is a draft. ``notices`` stand before all
+    figures. ``unnamed`` are the figures of single clinics that are drawn without a name.
+    """
+
+    recipient: Recipient
     title: str
+    kicker: str
+    circulation: str
+    circulation_reason: str
+    is_draft: bool
     clinics: tuple[ReportedClinic, ...]
     headlines: tuple[Headline, ...]
     sections: tuple[Section, ...]
     measures: tuple[Measure, ...]
     figures: tuple[Figure, ...] = field(repr=False)
+    notices: tuple[str, ...] = ()
+    unnamed: tuple[UnnamedFigures, ...] = ()
 
     @property
     def is_network(self) -> bool:
-        """Whether this is the network's own report."""
-        return self.recipient == NETWORK
+        """Whether this report is of all clinics together."""
+        return not self.recipient.clinic_id
+
+    @property
+    def is_public(self) -> bool:
+        """Whether anybody may read it: without claims, and without what single clinics deliver."""
+        return self.recipient.audience is Audience.PUBLIC
+
+    @property
+    def is_internal(self) -> bool:
+        """Whether it is exact, for a clinic's own clinicians."""
+        return self.recipient.audience is Audience.INTERNAL

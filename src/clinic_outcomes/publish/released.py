@@ -125,7 +125,8 @@ class Dimension:
 class Released:
     """Everything of a released folder. ``coverage`` says, a clinic and table, whether it was delivered.
 
-    ``measures`` and ``dimensions`` are those with a figure, shown or withheld.
+    ``measures`` and ``dimensions`` are those with a figure, shown or withheld. ``audited`` says whether what all
+    figures reveal together was judged, and passed.
     """
 
     build_id: str
@@ -138,11 +139,16 @@ class Released:
     coverage: Mapping[tuple[str, str], bool]
     thresholds: tuple[Threshold, ...] = ()
     dimensions: tuple[Dimension, ...] = ()
+    audited: bool = False
 
     @cached_property
     def by_name(self) -> dict[str, Measure]:
         """The measures by their names."""
         return {measure.measure: measure for measure in self.measures}
+
+    def holdings(self, audience: str) -> tuple[str, ...]:
+        """What the policy gives to a class of recipients."""
+        return next((one.holds for one in self.policy.recipients if one.recipient == audience), ())
 
     def figure(self, measure: str, clinic_id: str, dimension: str = "", category: str = "") -> Figure | None:
         """One figure, or None where the marts hold none."""
@@ -188,6 +194,7 @@ def read_released(folder: Path, settings: Settings) -> Released:
         coverage={(clinic_id, table): delivered for clinic_id, table, delivered in coverage},
         thresholds=tuple(Threshold(*row) for row in thresholds),
         dimensions=tuple(one for one in (Dimension(*row) for row in dimensions) if one.dimension in broken_down),
+        audited=notes.get("audit", {}).get("passed") is True,
     )
 
 

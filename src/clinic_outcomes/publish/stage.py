@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from clinic_outcomes.contract import load_contract
@@ -19,14 +20,19 @@ from clinic_outcomes.files import (
 from clinic_outcomes.problems import ClinicOutcomesError
 from clinic_outcomes.protect import released_folder
 from clinic_outcomes.publish.claims import render_claims
+from clinic_outcomes.publish.exact import Exact, read_exact
 from clinic_outcomes.publish.history import earlier_releases, read_history
+from clinic_outcomes.publish.internal import exact_ids, internal_files
 from clinic_outcomes.publish.methods import render_methods
 from clinic_outcomes.publish.outline import ROOM, load_outline
+from clinic_outcomes.publish.over_releases import History
 from clinic_outcomes.publish.page import render_page
 from clinic_outcomes.publish.parts import Report
-from clinic_outcomes.publish.released import NETWORK, read_released
+from clinic_outcomes.publish.read_back import read_back
+from clinic_outcomes.publish.recipients import RESERVED, Audience, Recipient, recipients_of
+from clinic_outcomes.publish.released import Released, read_released
 from clinic_outcomes.publish.report import compose_report
-from clinic_outcomes.publish.tables import coverage_table, data_dictionary, section_tables
+from clinic_outcomes.publish.tables import coverage_table, data_dictionary, section_tables, unnamed_table
 from clinic_outcomes.publish.view import Release
 from clinic_outcomes.records import PublishRecord
 from clinic_outcomes.settings import Settings
@@ -35,16 +41,19 @@ PERIOD = re.compile(r"[0-9]{4}-[0-9]{2}")
 
 
 def publish(settings: Settings, build_id: str | None = None) -> PublishRecord:
-    """Write ``releases/<yyyy-mm>.<n>/<recipient>/`` for the network and each clinic, and move ``latest``.
+    """Write ``releases/<yyyy-mm>.<n>/<recipient>/`` for every recipient, and move ``latest``.
 
-    ``build_id`` names the build that was protected, and approved; by default it is the latest.
+    Recipients are ``public``, ``network``, each clinic, and ``internal/<clinic>``. Every file is read back before the
+    release counts. ``build_id`` names the build that was protected, and approved; by default it is the latest.
     What was already released is not released again: the same build, policy, code and crisis line give the release
-    they gave before. ``ClinicOutcomesError`` where nothing was released by protect, or the period is not ``yyyy-mm``.
+    they gave before. ``ClinicOutcomesError`` where nothing was released by protect, the period is not ``yyyy-mm``, a
+    clinic has the name of another recipient, or a file read back says something else than it may.
     """
-    released = read_released(released_folder(settings, build_id), settings)
+    folder = released_folder(settings, build_id)
+    released = read_released(folder, settings)
     if not PERIOD.fullmatch(released.reporting_period):
         raise ClinicOutcomesError("the reporting period of the build is not of the form yyyy-mm")
-    recipients = (NETWORK, *(clinic.clinic_id for clinic in released.clinics))
+    recipients = tuple(recipient.folder for recipient in _recipients(released))
     earlier = earlier_releases(settings.releases, released.reporting_period)
     classes = {name: term.system_class for name, term in load_terms(settings).items()}
     content: dict[str, object] = {
@@ -53,6 +62,8 @@ def publish(settings: Settings, build_id: str | None = None) -> PublishRecord:
         "publish_code": publish_code(),
         "reporting_period": released.reporting_period,
         "recipients": list(recipients),
+        # A release that was audited since is another one: its reports are no drafts.
+        "audited": released.audited,
         # A release says whom to call: another line is another release.
         "crisis_line": settings.crisis_line,
         # Terms stand below their classes, as the project has them today.
@@ -69,7 +80,8 @@ def publish(settings: Settings, build_id: str | None = None) -> PublishRecord:
             break
         target = settings.releases / f"{released.reporting_period}.{_next_number(taken)}"
         release = Release(released, load_outline(), settings.crisis_line, classes)
-        _write_release(target, release, content, earlier)
+        exact = read_exact(folder.parent, settings)
+        _write_release(target, release, exact, content, earlier)
     point_latest(target)
     return PublishRecord(release_id=target.name, build_id=released.build_id, recipients=recipients)
 
@@ -103,34 +115,65 @@ def _number(release: Path) -> int:
     return int(release.name.rpartition(".")[2])
 
 
-def _write_release(target: Path, release: Release, content: dict[str, object], earlier: list[Path]) -> None:
+def _recipients(released: Released) -> tuple[Recipient, ...]:
+    taken = sorted(clinic.clinic_id for clinic in released.clinics if clinic.clinic_id in RESERVED)
+    if taken:
+        raise ClinicOutcomesError(f"a clinic cannot have the name of another recipient: {', '.join(taken)}")
+    return recipients_of(released.clinics)
+
+
+def _write_release(
+    target: Path, release: Release, exact: Exact, content: dict[str, object], earlier: list[Path]
+) -> None:
     with atomic_folder(target) as folder:
-        for recipient in (NETWORK, *(clinic.clinic_id for clinic in release.released.clinics)):
-            charted = [name.figure_id(recipient) for name in release.outline.comparison.over_releases]
-            report = compose_report(release, recipient, read_history(earlier, recipient, charted))
-            _write_recipient(folder / recipient, report, release)
+        histories: dict[str, History] = {}
+        for recipient in _recipients(release.released):
+            if recipient.audience is Audience.INTERNAL:
+                report, texts = internal_files(release, recipient, exact)
+                own = exact.figures.get(recipient.clinic_id, ())
+                of_others = release.outline.internal.of_others
+                figures = exact_ids([f for f in own if f.measure not in of_others], report.figures)
+            else:
+                charted = [name.figure_id(recipient.scope) for name in release.outline.comparison.over_releases]
+                histories[recipient.folder] = read_history(earlier, recipient.folder, charted)
+                report = compose_report(release, recipient, histories[recipient.folder])
+                texts = _report_files(report, release)
+                figures = [figure.figure_id for figure in report.figures]
+            _write_recipient(folder / recipient.folder, report, release, texts, figures)
         (folder / "release.json").write_text(canonical_json(content), encoding="utf-8")
+        read_back(folder, release, exact, histories)
 
 
-def _write_recipient(folder: Path, report: Report, release: Release) -> None:
-    (folder / "tables").mkdir(parents=True)
-    released = release.released
+def _report_files(report: Report, release: Release) -> dict[str, str]:
+    """Every file of a report but its manifest, by name. The public is not told what each clinic delivers."""
     texts = {f"tables/{name}": text for name, text in section_tables(report, release).items()}
-    texts["tables/coverage.csv"] = coverage_table(report, released)
+    if report.unnamed:
+        texts["tables/clinics_unnamed.csv"] = unnamed_table(report, release)
+    if not report.is_public:
+        texts["tables/coverage.csv"] = coverage_table(report, release.released)
+        texts["claims.html"] = render_claims(report, release)
     texts["tables/data_dictionary.csv"] = data_dictionary(report)
     texts["index.html"] = render_page(report, release)
-    texts["claims.html"] = render_claims(report, release)
     texts["methods.html"] = render_methods(report, release)
+    return texts
+
+
+def _write_recipient(
+    folder: Path, report: Report, release: Release, texts: Mapping[str, str], figures: Sequence[str]
+) -> None:
+    (folder / "tables").mkdir(parents=True)
+    released = release.released
     for name, text in sorted(texts.items()):
         (folder / name).write_text(text, encoding="utf-8", newline="")
     manifest = {
-        "recipient": report.recipient,
-        "status": release.outline.draft_notice,
+        "recipient": report.recipient.folder,
+        "recipient_class": report.recipient.audience.value,
+        "status": report.circulation,
         "reporting_period": released.reporting_period,
         "build_id": released.build_id,
         "policy_id": released.policy_id,
         "policy": released.policy.model_dump(mode="json"),
         "files": {name: sha256_file(folder / name) for name in sorted(texts)},
-        "figures": sorted(figure.figure_id for figure in report.figures),
+        "figures": sorted(figures),
     }
     (folder / "manifest.json").write_text(canonical_json(manifest), encoding="utf-8")

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
-from clinic_outcomes.publish.parts import Block, Heading, Row, Table
+from clinic_outcomes.publish.parts import Block, Derived, Heading, Row, Table
 from clinic_outcomes.publish.released import Figure, Measure
 from clinic_outcomes.publish.view import View, withheld_note, without_withheld
 from clinic_outcomes.publish.wording import BLANK, Cell, decimal_text, range_text
@@ -61,9 +61,9 @@ def _stratum_rows(
     rows = [Row(Heading(view.dimension_title(dimension)))]
     first: Figure | None = None
     for category in view.categories([measure for measure in measures if measure], dimension):
-        cells = [view.cell(m, view.recipient, dimension, category) if m else BLANK for m in measures]
+        cells = [view.cell(m, view.scope, dimension, category) if m else BLANK for m in measures]
         cells = [replace(cells[0], interval=""), *(replace(cell, of="") for cell in cells[1:])]
-        own = view.released.figure(change.measure, view.recipient, dimension, category) if change else None
+        own = view.figure(change.measure, view.scope, dimension, category) if change else None
         compared = [BLANK, BLANK]
         if described and described.compared and first is not None:
             compared = difference_cells(view, own, first)
@@ -80,13 +80,15 @@ def difference_cells(view: View, own: Figure | None, first: Figure | None) -> li
     interval, effect = uncertainty.mean_difference(own, first), uncertainty.effect(own, first)
     if own is None or first is None or own.value is None or first.value is None or interval is None:
         return [BLANK, BLANK]
-    step = uncertainty.step(own)
-    difference = Cell("shown", decimal_text(own.value - first.value, step), interval=range_text(interval))
+    step, compared = uncertainty.step(own), (own.figure_id, first.figure_id)
+    text = decimal_text(own.value - first.value, step)
+    difference = Derived("shown", text, interval=range_text(interval), rule="difference", from_figures=compared)
     if effect is None:
         return [difference, BLANK]
+    text = decimal_text(effect.value, Decimal("0.01"))
     return [
         difference,
-        Cell("shown", decimal_text(effect.value, Decimal("0.01")), interval=range_text(effect.interval)),
+        Derived("shown", text, interval=range_text(effect.interval), rule="effect", from_figures=compared),
     ]
 
 
@@ -121,13 +123,17 @@ def arm_differences(view: View, instrument: str, label: str, time_points: Mappin
 
 def _arm_cells(view: View, instrument: str, point: str, change: Measure, arms: tuple[str, str]) -> tuple[Cell, ...]:
     """Differences of the recipient's own arms, else blank."""
-    means = [view.released.figure(change.measure, view.recipient, "trial_arm", arm) for arm in arms]
+    means = [view.figure(change.measure, view.scope, "trial_arm", arm) for arm in arms]
     response = view.release.quantities.get((instrument, point, "response_share"))
-    shares = [
-        view.released.figure(response.measure, view.recipient, "trial_arm", arm) if response else None for arm in arms
-    ]
+    shares = [view.figure(response.measure, view.scope, "trial_arm", arm) if response else None for arm in arms]
     interval = view.release.uncertainty.share_difference(*shares)
     cell = BLANK
     if interval and shares[0] and shares[1] and shares[0].value is not None and shares[1].value is not None:
-        cell = Cell("shown", decimal_text(shares[0].value - shares[1].value, Decimal(1)), interval=range_text(interval))
+        cell = Derived(
+            "shown",
+            decimal_text(shares[0].value - shares[1].value, Decimal(1)),
+            interval=range_text(interval),
+            rule="difference",
+            from_figures=(shares[0].figure_id, shares[1].figure_id),
+        )
     return (*difference_cells(view, *means), cell)

@@ -36,26 +36,59 @@ COLUMNS = {
     "interval_lower": "Lower end of the 95 % interval of shown_value, widened for rounding; empty where there is none.",
     "interval_upper": "Upper end of the 95 % interval.",
     "upper_bound": "One-sided 95 % upper bound where nothing was seen, in safety's sections; otherwise empty.",
+    "circulation": "Who may read the file, the same in each line.",
 }
 """Columns of every section's table, with their meaning."""
+UNNAMED_COLUMNS = (
+    *("measure", "label", "dimension", "category", "figure_type", "unit", "shown_value", "shown_denominator"),
+    "circulation",
+)
+"""Columns of the table of clinics without names."""
+COVERAGE_COLUMNS = ("clinic_id", "title", "reporting_period", "clinic_state", "table_name", "status", "circulation")
+DICTIONARY_COLUMNS = ("kind", "name", "figure_type", "unit", "meaning", "circulation")
 
 
 def section_tables(report: Report, release: Release) -> dict[str, str]:
     """File name → CSV text of each section, of the figures of this report."""
-    measures = {measure.measure: measure for measure in report.measures}
-    lines: dict[str, list[str]] = {}
+    by_section: dict[str, list[Figure]] = {}
     for figure in report.figures:
-        measure = measures[figure.measure]
-        # The network's figures are in every clinic's tables: each line is written once.
+        by_section.setdefault(release.released.by_name[figure.measure].section, []).append(figure)
+    return {
+        f"{section}.csv": _figure_lines(report, release, figures) for section, figures in sorted(by_section.items())
+    }
+
+
+def released_table(report: Report, release: Release) -> str:
+    """CSV text of all released figures of this report in one table."""
+    return _figure_lines(report, release, report.figures)
+
+
+def _figure_lines(report: Report, release: Release, figures: Iterable[Figure]) -> str:
+    last = _csv_lines([[report.circulation]])
+    parts = [_csv_lines([tuple(COLUMNS)])]
+    for figure in figures:
+        # The network's figures are in every recipient's tables: all of a line but its end is written once.
         if figure.figure_id not in release.csv_lines:
-            release.csv_lines[figure.figure_id] = _csv_lines([_cells(release, measure, figure)])
-        lines.setdefault(measure.section, []).append(release.csv_lines[figure.figure_id])
-    header = _csv_lines([tuple(COLUMNS)])
-    return {f"{section}.csv": header + "".join(texts) for section, texts in sorted(lines.items())}
+            cells = _cells(release, release.released.by_name[figure.measure], figure)
+            release.csv_lines[figure.figure_id] = _csv_lines([cells]).removesuffix("\n")
+        parts.append(f"{release.csv_lines[figure.figure_id]},{last}")
+    return "".join(parts)
+
+
+def unnamed_table(report: Report, release: Release) -> str:
+    """CSV text: figures of clinics without names, of each figure in the order of what they show."""
+    rows = []
+    for unnamed in report.unnamed:
+        name, measure = unnamed.name, release.released.by_name[unnamed.name.measure]
+        about = (name.measure, measure.label, name.dimension, name.category, measure.figure_type, measure.unit)
+        for figure in unnamed.figures:
+            size = figure.denominator if unnamed.sizes else None
+            rows.append((*about, figure.value, size, report.circulation))
+    return _csv_lines([UNNAMED_COLUMNS, *rows])
 
 
 def _cells(release: Release, measure: Measure, figure: Figure) -> tuple[object, ...]:
-    """One figure in the order of ``COLUMNS``."""
+    """One figure in the order of ``COLUMNS``, but for the last, which is the report's."""
     dimension = release.dimensions.get(figure.dimension)
     interval = release.uncertainty.interval(figure)
     return (
@@ -91,13 +124,13 @@ def coverage_table(report: Report, released: Released) -> str:
             "stale" if clinic.is_stale else "up to date",
             table,
             "delivered" if delivered else "not delivered",
+            report.circulation,
         ]
         for clinic in report.clinics
         for (clinic_id, table), delivered in sorted(released.coverage.items())
         if clinic_id == clinic.clinic_id
     ]
-    header = ("clinic_id", "title", "reporting_period", "clinic_state", "table_name", "status")
-    return _csv_lines([header, *rows])
+    return _csv_lines([COVERAGE_COLUMNS, *rows])
 
 
 def data_dictionary(report: Report) -> str:
@@ -108,7 +141,12 @@ def data_dictionary(report: Report) -> str:
         for measure in report.measures
     ]
     sources = [["source table", table.name, "", "", table.description] for table in load_contract().tables.values()]
-    return _csv_lines([("kind", "name", "figure_type", "unit", "meaning"), *columns, *measures, *sources])
+    return _csv_lines([DICTIONARY_COLUMNS, *([*row, report.circulation] for row in (*columns, *measures, *sources))])
+
+
+def csv_text(rows: Iterable[Sequence[object]]) -> str:
+    """CSV text of rows, the header among them: safe in a spreadsheet, the same bytes each time."""
+    return _csv_lines(rows)
 
 
 def _csv_lines(rows: Iterable[Sequence[object]]) -> str:

@@ -7,8 +7,9 @@ from dataclasses import replace
 from itertools import pairwise
 
 from clinic_outcomes.contract import load_contract
-from clinic_outcomes.publish.outline import Outline, OutlinedDimension
+from clinic_outcomes.publish.outline import FigureName, Outline, OutlinedDimension
 from clinic_outcomes.publish.parts import Heading, Row
+from clinic_outcomes.publish.recipients import Audience, Recipient
 from clinic_outcomes.publish.released import NETWORK, Figure, Measure, Released
 from clinic_outcomes.publish.uncertainty import Uncertainty
 from clinic_outcomes.publish.wording import (
@@ -116,29 +117,59 @@ class Release:
 
 
 class View:
-    """What one recipient's report is composed from: a clinic sees its own figures beside the network's."""
+    """What one recipient's report is composed from: a clinic sees its own figures beside the network's.
 
-    def __init__(self, release: Release, recipient: str) -> None:
+    Whatever a report holds of figures comes through here, and nothing that the recipient may not see does.
+    """
+
+    def __init__(self, release: Release, recipient: Recipient) -> None:
         self.release = release
         self.released = release.released
         self.outline = release.outline
         self.recipient = recipient
-        self.scopes = (NETWORK,) if recipient == NETWORK else (recipient, NETWORK)
+        self.scope = recipient.scope
+        self.scopes = (NETWORK,) if self.is_network else (self.scope, NETWORK)
 
     @property
     def is_network(self) -> bool:
-        """Whether this is the network's own report."""
-        return self.recipient == NETWORK
+        """Whether this report is of all clinics together, for the network or the public."""
+        return self.scope == NETWORK
+
+    def figure(self, measure: str, scope: str, dimension: str = "", category: str = "") -> Figure | None:
+        """A released figure; None where there is none, or the recipient is not told of it."""
+        if not self.may_see(scope, dimension) or not self.is_told(measure):
+            return None
+        return self.released.figure(measure, scope, dimension, category)
+
+    def figures(self) -> tuple[Figure, ...]:
+        """Every figure the recipient is told of, by id."""
+        figures = sorted(self.released.figures.values(), key=lambda figure: figure.figure_id)
+        return tuple(f for f in figures if self.may_see(f.clinic_id, f.dimension) and self.is_told(f.measure))
+
+    def unnamed(self, name: FigureName) -> tuple[Figure, ...]:
+        """The shown figures of single clinics, for the network alone, in the order of what they show.
+
+        To be drawn without whose they are. Empty where they are of fewer clinics than a figure of the network needs:
+        of so few, each is told from the others.
+        """
+        if self.recipient.clinic_id or "unnamed_clinics" not in self.released.holdings(self.recipient.audience):
+            return ()
+        key = (name.dimension, name.category)
+        found = [self.released.figure(name.measure, clinic.clinic_id, *key) for clinic in self.released.clinics]
+        shown = [figure for figure in found if figure and figure.value is not None and figure.upper is None]
+        if len(shown) < self.released.policy.smallest_clinics:
+            return ()
+        return tuple(sorted(shown, key=lambda figure: (figure.value or 0, figure.denominator or 0)))
 
     def cell(self, measure: Measure, scope: str, dimension: str = "", category: str = "") -> Cell:
         """A figure of one scope; nothing where the recipient is not told of it."""
-        if not self.may_see(scope, dimension):
+        if not self.may_see(scope, dimension) or not self.is_told(measure.measure):
             return BLANK
         return self.release.cell(measure, scope, dimension, category)
 
     def both(self, measure: Measure, dimension: str = "", category: str = "") -> Cell:
         """The recipient's figure; on a clinic's page with the network's beside it."""
-        own = self.cell(measure, self.recipient, dimension, category)
+        own = self.cell(measure, self.scope, dimension, category)
         if self.is_network:
             return own
         network = self.cell(measure, NETWORK, dimension, category)
@@ -146,7 +177,7 @@ class View:
 
     def measures_in(self, section: str) -> list[Measure]:
         """The measures of a section, in their order."""
-        return self.release.sections.get(section, [])
+        return [measure for measure in self.release.sections.get(section, []) if self.is_told(measure.measure)]
 
     def having(self, measures: Iterable[Measure], dimension: str) -> list[Measure]:
         """Those of the measures that have a figure in a dimension for this recipient or the network."""
@@ -168,7 +199,7 @@ class View:
             return sorted(found, key=lambda c: (listed.index(c) if c in listed else len(listed), c))
 
         def size(category: str) -> tuple[object, ...]:
-            figure = self.released.figure(measures[0].measure, NETWORK, dimension, category)
+            figure = self.figure(measures[0].measure, NETWORK, dimension, category)
             value = figure.value if figure else None
             return (value is None, -(value or 0), category_label(described, category), category)
 
@@ -204,14 +235,20 @@ class View:
         return tuple(scope for scope in told if self.may_see(scope, dimension))
 
     def may_see(self, scope: str, dimension: str) -> bool:
-        """Whether a recipient is told of a scope by a dimension: not a clinic of others' owners and referrals."""
+        """Whether a recipient is told of a scope by a dimension: of owners and referrals, a clinic of its own alone."""
+        if scope not in self.scopes:
+            return False
+        if self.recipient.audience is Audience.PUBLIC and dimension and dimension not in self.outline.public.dimensions:
+            return False
         described = self.described(dimension)
-        return scope == self.recipient or not (described and described.of_single_clinics)
+        return scope == self.recipient.clinic_id or not (described and described.of_single_clinics)
 
-    def clinics(self) -> list[tuple[str, str]]:
-        """Title and id of the clinics that the recipient may see, by title."""
-        clinics = [clinic for clinic in self.released.clinics if self.recipient in (NETWORK, clinic.clinic_id)]
-        return sorted((clinic.title, clinic.clinic_id) for clinic in clinics)
+    def is_told(self, measure: str) -> bool:
+        """Whether a recipient is told of a measure at all: the public not of every section."""
+        if self.recipient.audience is not Audience.PUBLIC:
+            return True
+        found = self.released.measure(measure)
+        return found is None or found.section not in self.outline.public.sections_left_out
 
     def scope_headings(self) -> tuple[Heading, ...]:
         """Headings of columns, a scope each."""
