@@ -1,10 +1,3 @@
-{#- Role, and what a figure says of it. -#}
-{%- set roles = [
-    ['numerator', 'figures.numerator', 'figures.numerator'],
-    ['denominator', 'figures.denominator', 'figures.denominator'],
-    ['remainder', 'figures.denominator - figures.numerator', 'figures.remainder'],
-] -%}
-
 -- Every cell once, whichever figures it is in. A model value's numbers are of people, whatever it is the value of.
 with cells as (
 
@@ -14,44 +7,46 @@ with cells as (
 
 counts as (
 
-    select distinct
-        counts.network_count_id,
-        counts.count_id,
+    {%- for column in ['count_id', 'network_count_id'] %}
+    select
+        counts.{{ column }} as count_id,
         counts.is_count,
         case when measures.figure_type = 'model_value' then 'patient' else measures.contributors end as contributors
     from {{ ref('dim_counts') }} as counts
     inner join {{ ref('int_measures') }} as measures on split_part(counts.count_id, '/', 1) = measures.measure
+    {%- if not loop.last %}
+    union
+    {%- endif %}
+    {%- endfor %}
 
 ),
 
 told as (
 
-    {%- for role, value, stem in roles %}
     select
-        cells.count_id,
-        cells.clinic_id,
-        cells.dimension,
-        cells.category,
-        {{ value }} as value,
-        {{ stem }}_largest as largest,
-        {{ stem }}_two_largest as two_largest
+        cells.*,
+        {%- for column, of_numerator, of_denominator, of_remainder in [
+            ['value', 'numerator', 'denominator', 'denominator - figures.numerator'],
+            ['largest', 'numerator_largest', 'denominator_largest', 'remainder_largest'],
+            ['two_largest', 'numerator_two_largest', 'denominator_two_largest', 'remainder_two_largest'],
+        ] %}
+        case cells.role
+            when 'numerator' then figures.{{ of_numerator }}
+            when 'denominator' then figures.{{ of_denominator }}
+            when 'remainder' then figures.{{ of_remainder }}
+            {%- if column == 'value' %}
+            when 'exposure' then rates.exposure
+            {%- endif %}
+        end as {{ column }}{{ ',' if not loop.last }}
+        {%- endfor %}
     from cells
     inner join {{ ref('agg_figures') }} as figures on cells.figure_id = figures.figure_id
-    where cells.role = '{{ role }}'
-    union all
-    {%- endfor %}
-    select
-        cells.count_id,
-        cells.clinic_id,
-        cells.dimension,
-        cells.category,
-        rates.exposure as value,
-        null as largest,
-        null as two_largest
-    from cells
-    inner join {{ ref('int_event_rates') }} as rates
-        on cells.figure_id = rates.measure || '/' || rates.clinic_id || '/' || rates.dimension || '/' || rates.category
-    where cells.role = 'exposure'
+    left join {{ ref('int_event_rates') }} as rates
+        on
+            figures.measure = rates.measure
+            and figures.clinic_id = rates.clinic_id
+            and figures.dimension = rates.dimension
+            and figures.category = rates.category
 
 )
 
@@ -66,6 +61,5 @@ select
     cast(max(told.largest) as decimal(18, 4)) as largest,
     cast(max(told.two_largest) as decimal(18, 4)) as two_largest
 from told
-inner join counts
-    on told.count_id = case when told.clinic_id = 'network' then counts.network_count_id else counts.count_id end
+inner join counts on told.count_id = counts.count_id
 group by told.count_id, told.clinic_id, told.dimension, told.category, counts.is_count, counts.contributors

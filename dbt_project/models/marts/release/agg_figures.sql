@@ -71,6 +71,7 @@ parts as (
 
     select
         measure,
+        'network' as clinic_id,
         dimension,
         category,
         {%- for name, number in parts %}
@@ -88,6 +89,7 @@ of_count as (
 
     select
         measures.measure,
+        parts.clinic_id,
         parts.dimension,
         parts.category,
         {%- for kind in ['largest', 'two_largest'] %}
@@ -120,6 +122,7 @@ losses as (
 
     select
         measure,
+        'network' as clinic_id,
         dimension,
         category,
         max(numerator) as largest,
@@ -229,20 +232,20 @@ filled as (
             and cells.category = allowed.category
     left join parts
         on
-            cells.clinic_id = 'network'
-            and cells.measure = parts.measure
+            cells.measure = parts.measure
+            and cells.clinic_id = parts.clinic_id
             and cells.dimension = parts.dimension
             and cells.category = parts.category
     left join of_count
         on
-            cells.clinic_id = 'network'
-            and cells.measure = of_count.measure
+            cells.measure = of_count.measure
+            and cells.clinic_id = of_count.clinic_id
             and cells.dimension = of_count.dimension
             and cells.category = of_count.category
     left join losses
         on
-            cells.clinic_id = 'network'
-            and cells.measure = losses.measure
+            cells.measure = losses.measure
+            and cells.clinic_id = losses.clinic_id
             and cells.dimension = losses.dimension
             and cells.category = losses.category
 

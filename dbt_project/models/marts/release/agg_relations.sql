@@ -19,6 +19,21 @@ tellers as (
 
 ),
 
+-- The count that a cell is of, whether of clinics or of the network.
+bases as (
+
+    {%- for column in ['count_id', 'network_count_id'] %}
+    select
+        {{ column }} as told_count_id,
+        count_id
+    from {{ ref('dim_counts') }}
+    {%- if not loop.last %}
+    union
+    {%- endif %}
+    {%- endfor %}
+
+),
+
 weeks as (
 
     select
@@ -29,8 +44,8 @@ weeks as (
         counts.role
     from {{ ref('dim_counts') }} as counts
     inner join {{ ref('int_measures') }} as measures on counts.measure = measures.measure
-    inner join cells
-        on cells.count_id = case when cells.clinic_id = 'network' then counts.network_count_id else counts.count_id end
+    inner join bases on counts.count_id = bases.count_id
+    inner join cells on bases.told_count_id = cells.count_id
     where measures.interval_number is not null
 
 ),
@@ -149,25 +164,11 @@ rules as (
 
 ),
 
-bases as (
-
-    select distinct
-        network_count_id as told_count_id,
-        count_id
-    from tellers
-    union
-    select distinct
-        count_id as told_count_id,
-        count_id
-    from tellers
-
-),
-
 parts as (
 
     select
         cells.*,
-        cells.count_id || '/' || cells.clinic_id || '/' || cells.dimension as name,
+        cells.count_id || '/' || cells.clinic_id || '/' || cells.dimension as sum_id,
         coalesce(of_count.adding_up, in_general.adding_up) as adding_up,
         coalesce(of_count.whole_count, cells.count_id) as whole_count,
         case coalesce(of_count.whole, in_general.whole) when 'all' then '' else 'protocol' end as whole_dimension,
@@ -192,7 +193,7 @@ parts as (
 divided as (
 
     select distinct
-        name,
+        sum_id,
         count_id,
         clinic_id,
         dimension,
@@ -216,7 +217,10 @@ deliverers as (
             partition by tellers.network_count_id, dimensions.dimension
         ) as are_all
     from tellers
-    cross join {{ ref('dimensions') }} as dimensions
+    cross join (
+        select distinct dimension_tables.dimension
+        from {{ ref('dimension_tables') }} as dimension_tables
+    ) as dimensions
     left join {{ ref('int_dimension_clinics') }} as delivering
         on dimensions.dimension = delivering.dimension and tellers.clinic_id = delivering.clinic_id
 
@@ -225,7 +229,7 @@ deliverers as (
 whole_keys as (
 
     select
-        name,
+        sum_id,
         whole_count as count_id,
         clinic_id,
         whole_dimension as dimension,
@@ -239,7 +243,7 @@ whole_keys as (
         )
     union all
     select
-        divided.name,
+        divided.sum_id,
         deliverers.count_id,
         deliverers.clinic_id,
         divided.whole_dimension as dimension,
@@ -254,8 +258,8 @@ whole_keys as (
 wholes as (
 
     select * from whole_keys
-    where name not in (
-        select lacking.name
+    where sum_id not in (
+        select lacking.sum_id
         from whole_keys as lacking
         left join cells
             on
@@ -272,7 +276,7 @@ wholes as (
 of_categories as (
 
     select distinct
-        name,
+        sum_id,
         case
             when adding_up = 'partition' then '='
             when is_count and adding_up <> 'overlap' then '<='
@@ -293,7 +297,7 @@ overlapping as (
 
     select
         *,
-        name || '/' || category as name_of_part
+        sum_id || '/' || category as part_id
     from parts
     where is_count and adding_up in ('overlap', 'exhaustive_overlap') and split_part(count_id, '/', 2) <> 'rest'
 
@@ -302,7 +306,7 @@ overlapping as (
 category_sums as (
 
     select
-        'categories/' || of_categories.name as relation_id,
+        'categories/' || of_categories.sum_id as relation_id,
         of_categories.relation,
         of_categories.guess,
         parts.count_id,
@@ -311,11 +315,11 @@ category_sums as (
         parts.category,
         of_categories.sign as coefficient
     from of_categories
-    inner join parts on of_categories.name = parts.name
-    where of_categories.name in (select wholes.name from wholes)
+    inner join parts on of_categories.sum_id = parts.sum_id
+    where of_categories.sum_id in (select wholes.sum_id from wholes)
     union all
     select
-        'categories/' || of_categories.name as relation_id,
+        'categories/' || of_categories.sum_id as relation_id,
         of_categories.relation,
         of_categories.guess,
         wholes.count_id,
@@ -324,19 +328,19 @@ category_sums as (
         wholes.category,
         -of_categories.sign as coefficient
     from of_categories
-    inner join wholes on of_categories.name = wholes.name
+    inner join wholes on of_categories.sum_id = wholes.sum_id
     union all
     select
-        'within/' || name_of_part as relation_id,
+        'within/' || part_id as relation_id,
         '<=' as relation,
         '' as guess,
         {{ member }},
         1 as coefficient
     from overlapping
-    where name in (select wholes.name from wholes)
+    where sum_id in (select wholes.sum_id from wholes)
     union all
     select
-        'within/' || overlapping.name_of_part as relation_id,
+        'within/' || overlapping.part_id as relation_id,
         '<=' as relation,
         '' as guess,
         wholes.count_id,
@@ -345,7 +349,7 @@ category_sums as (
         wholes.category,
         -1 as coefficient
     from overlapping
-    inner join wholes on overlapping.name = wholes.name
+    inner join wholes on overlapping.sum_id = wholes.sum_id
 
 ),
 
@@ -353,7 +357,7 @@ category_sums as (
 classes as (
 
     select
-        'terms/' || classes.count_id || '/' || classes.clinic_id || '/' || classes.category as name,
+        'terms/' || classes.count_id || '/' || classes.clinic_id || '/' || classes.category as sum_id,
         classes.contributors,
         classes.count_id,
         classes.clinic_id,
@@ -374,7 +378,7 @@ classes as (
 class_sums as (
 
     select
-        name as relation_id,
+        sum_id as relation_id,
         '' as relation,
         case contributors when 'event' then '=' else '<=' end as guess,
         count_id,
@@ -385,7 +389,7 @@ class_sums as (
     from classes
     union all
     select distinct
-        name as relation_id,
+        sum_id as relation_id,
         '' as relation,
         case contributors when 'event' then '=' else '<=' end as guess,
         count_id,
@@ -396,7 +400,7 @@ class_sums as (
     from classes
     union all
     select
-        name || '/' || category as relation_id,
+        sum_id || '/' || category as relation_id,
         '' as relation,
         '<=' as guess,
         count_id,
@@ -408,7 +412,7 @@ class_sums as (
     where contributors <> 'event'
     union all
     select
-        name || '/' || category as relation_id,
+        sum_id || '/' || category as relation_id,
         '' as relation,
         '<=' as guess,
         count_id,
@@ -450,7 +454,7 @@ steps as (
 
     select
         *,
-        '/' || clinic_id || '/' || dimension || '/' || category as name,
+        '/' || clinic_id || '/' || dimension || '/' || category as sum_id,
         lag(at_risk) over table_rows as at_risk_before,
         lag(losses) over table_rows as losses_before,
         first_value(at_risk) over table_rows as at_risk_first
@@ -470,7 +474,7 @@ life_tables as (
     ] %}
     {%- for column, coefficient in members %}
     select distinct
-        '{{ kind }}/' || {{ of }} || name as relation_id,
+        '{{ kind }}/' || {{ of }} || sum_id as relation_id,
         '<=' as relation,
         '' as guess,
         {{ column }} as count_id,
