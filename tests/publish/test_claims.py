@@ -123,10 +123,10 @@ def _safety(home: Path, with_event: int, serious: int, treated: int = 1000, sess
     ]
     figures = f"""
 measure                   | clinic_id | dimension | category    | numerator             | denominator | patients  | clinics
-any_event_share           | network   | protocol  | iv_ketamine | {with_event}          | {treated}   | {treated} | 3
-sessions_with_event_share | network   | protocol  | iv_ketamine | {sessions_with_event} | 5000        | {treated} | 3
-serious_event_share       | network   | protocol  | iv_ketamine | {serious}             | {treated}   | {treated} | 3
-sessions_given            | network   | protocol  | iv_ketamine | 5000                  | -           | {treated} | 3
+any_event_share           | network   | protocol  | iv_ketamine | {with_event}          | {treated}   | {treated} | 4
+sessions_with_event_share | network   | protocol  | iv_ketamine | {sessions_with_event} | 5000        | {treated} | 4
+serious_event_share       | network   | protocol  | iv_ketamine | {serious}             | {treated}   | {treated} | 4
+sessions_given            | network   | protocol  | iv_ketamine | 5000                  | -           | {treated} | 4
 """  # noqa: E501
     return make_release(home, measures, figures)
 
@@ -225,8 +225,8 @@ def test_thoughts_of_suicide_are_acted_on_or_not(
     ]
     figures = f"""
 measure                        | clinic_id | dimension | category | numerator   | denominator | patients | clinics
-escalated_share                | network   | ''        | ''       | {escalated} | 1000        | 400      | 3
-action_within_60_minutes_share | network   | ''        | ''       | {in_time}   | 1000        | 400      | 3
+escalated_share                | network   | ''        | ''       | {escalated} | 1000        | 400      | 4
+action_within_60_minutes_share | network   | ''        | ''       | {in_time}   | 1000        | 400      | 4
 """
     make_release(tmp_path, measures, figures)
     assert _verdict(tmp_path, 27) is verdict
@@ -236,8 +236,8 @@ def test_a_figure_of_under_half_of_the_people_is_no_evidence(tmp_path: Path) -> 
     measures = questionnaire("pcl_5", "PCL-5", "last", "Last", ["paired_share", "response_share"], 1)
     figures = """
 measure                   | clinic_id | dimension | category | numerator | denominator | patients | clinics
-pcl_5_last_paired_share   | network   | protocol  | nad_plus | {paired}  | 1000        | 1000     | 3
-pcl_5_last_response_share | network   | protocol  | nad_plus | 350       | 400         | 400      | 3
+pcl_5_last_paired_share   | network   | protocol  | nad_plus | {paired}  | 1000        | 1000     | 4
+pcl_5_last_response_share | network   | protocol  | nad_plus | 350       | 400         | 400      | 4
 """
     for number, (paired, verdict) in enumerate([("400", UNKNOWN), ("600", SUPPORTED)]):
         make_release(tmp_path / str(number), measures, figures.replace("{paired}", paired))
@@ -250,7 +250,7 @@ def test_a_clinic_is_judged_by_its_own_figures_beside_the_networks(tmp_path: Pat
 measure         | clinic_id | dimension | category    | numerator | denominator | patients | clinics
 any_event_share | alder     | protocol  | iv_ketamine | 20        | 1000        | 1000     | 1
 any_event_share | birch     | protocol  | iv_ketamine | 900       | 1000        | 1000     | 1
-any_event_share | network   | protocol  | iv_ketamine | 1800      | 3000        | 3000     | 3
+any_event_share | network   | protocol  | iv_ketamine | 1800      | 3000        | 3000     | 4
 """
     sessions = figures.strip().splitlines()[1:]
     measures.append(plain_measure("sessions_with_event_share", "safety", "rate", "percent", "session"))

@@ -119,10 +119,10 @@ def test_a_clinic_is_not_told_who_else_refers_or_owns(tmp_path: Path) -> None:
     ]
     figures = """
 measure                    | clinic_id | dimension        | category | numerator | denominator | patients | clinics
-referred_by_network_clinic | network   | referring_clinic | cedar    | 100       | -           | 100      | 3
+referred_by_network_clinic | network   | referring_clinic | cedar    | 100       | -           | 100      | 4
 sessions_given             | birch     | organisation     | owner_1  | 200       | -           | 100      | 1
-sessions_given             | network   | organisation     | owner_1  | 900       | -           | 400      | 3
-sessions_given             | network   | organisation     | owner_9  | 700       | -           | 300      | 3
+sessions_given             | network   | organisation     | owner_1  | 900       | -           | 400      | 4
+sessions_given             | network   | organisation     | owner_9  | 700       | -           | 300      | 4
 """
     release = make_release(tmp_path, measures, figures, clinics=CLINICS)
     network, birch = (Grid(release / name / "index.html") for name in ("network", "birch"))
@@ -136,7 +136,7 @@ def test_what_is_told_of_the_network_alone_has_no_column_of_the_clinic(tmp_path:
     measures = [plain_measure("patients_lost", "referral", "count", "patients")]
     figures = """
 measure       | clinic_id | dimension      | category  | numerator | denominator | patients | clinics
-patients_lost | network   | closing_reason | cost      | 100       | -           | 100      | 3
+patients_lost | network   | closing_reason | cost      | 100       | -           | 100      | 4
 patients_lost | birch     | ''             | ''        | 50        | -           | 50       | 1
 """
     dimensions = "dimension | sort_order | label | scope\nclosing_reason | 1 | Reason | network"

@@ -37,12 +37,12 @@ def _figures(lost: dict[int, int]) -> str:
         at_risk = 400 - lost.get(week - 1, 0)
         name = f"pcl_5_survival_week_{week:02}_sustained_response"
         share = 1 - lost[week] / 400
-        lines.append(f"{name} | network | protocol | iv_ketamine | {lost[week]} | {at_risk} | {share} | {at_risk} | 3")
+        lines.append(f"{name} | network | protocol | iv_ketamine | {lost[week]} | {at_risk} | {share} | {at_risk} | 4")
     return "\n".join(lines)
 
 
 # Half of 400 is 200: lost between the end of week 5 (180) and that of week 6 (220). In week 3 only four more are lost.
-LOST = {1: 20, 2: 60, 3: 64, 4: 120, 5: 180, 6: 220, 7: 260, 8: 300}
+LOST = {1: 40, 2: 80, 3: 84, 4: 120, 5: 180, 6: 220, 7: 260, 8: 300}
 
 
 @pytest.fixture(scope="module")
@@ -74,13 +74,14 @@ def _weeks(shares: dict[int, int]) -> list[Week]:
     ],
 )
 def test_the_median_is_read_from_the_table(shares: dict[int, int], text: str) -> None:
-    assert median_text(_weeks(shares), Decimal(1)) == text
+    assert median_text(_weeks(shares), lambda figure: Decimal(1)) == text
 
 
 def test_a_life_table_says_who_is_at_risk_and_still_in_response(home: Path) -> None:
     page = Grid(home / "releases" / "latest" / "network" / "index.html")
-    assert page.row(NAME, "Week 1")[1] == "400" and page.row(NAME, "Week 1")[2].startswith("95%")
-    assert page.row(NAME, "Week 6")[1] == "220" and page.row(NAME, "Week 6")[2].startswith("45%")
+    assert page.row(NAME, "Week 1")[1] == "400" and page.row(NAME, "Week 1")[2].startswith("90%")
+    # 45 % of those who responded, to the nearest 2 percentage points.
+    assert page.row(NAME, "Week 6")[1] == "220" and page.row(NAME, "Week 6")[2].startswith("46%")
     # Four events are too few to be told of: the week is left out, and counted.
     assert not any(row[0] == "Week 3" for row in page.tables[NAME])
     assert "Median time to loss of response (watched to the last day observed): between week 5 and 6." in page.words
@@ -94,8 +95,9 @@ def test_a_week_has_the_interval_of_those_at_risk(home: Path) -> None:
     interval = release_of(home).uncertainty.interval(figure)
     assert interval is not None
     exact = [100 * end for end in proportion_confint(0.45 * 220, 220, method="wilson")]
+    # Shown as 46 %, it may be anything from 45 % to 47 %.
     assert float(interval.lower) < exact[0] < float(interval.lower) + 2
-    assert float(interval.upper) - 2 < exact[1] < float(interval.upper)
+    assert float(interval.upper) - 4 < exact[1] < float(interval.upper) - 2
 
 
 def test_the_chart_is_told_in_words_and_needs_nothing_else(home: Path) -> None:
@@ -103,7 +105,7 @@ def test_the_chart_is_told_in_words_and_needs_nothing_else(home: Path) -> None:
     chart = re.search(rf'<figure class="chart" id="{NAME}-chart">(.*?)</figure>', text, re.DOTALL)
     assert chart is not None
     assert 'role="img"' in chart[1] and f'aria-labelledby="{NAME}-chart-words"' in chart[1]
-    assert "25% at week 8, median between week 5 and 6" in chart[1]
+    assert "26% at week 8, median between week 5 and 6" in chart[1]
     # A step down for each week shown, dashed over the one that is withheld.
     assert len(re.findall(r'<path class="step', chart[1])) == 7
     assert chart[1].count("step dashed") == 1

@@ -14,14 +14,14 @@ MEASURES = [
 ]
 FIGURES = """
 measure                | clinic_id | dimension | category | numerator | denominator | value | patients | clinics
-adverse_events         | network   | severity  | mild     | 500       | -           | 500   | 400      | 3
+adverse_events         | network   | severity  | mild     | 500       | -           | 500   | 400      | 4
 serious_adverse_events | network   | severity  | mild     | 0         | -           | 0     | 0        | 0
 adverse_events         | network   | severity  | moderate | 0         | -           | 0     | 0        | 0
 serious_adverse_events | network   | severity  | moderate | 0         | -           | 0     | 0        | 0
-adverse_events         | network   | severity  | severe   | 7         | -           | 7     | 7        | 3
+adverse_events         | network   | severity  | severe   | 7         | -           | 7     | 7        | 4
 serious_adverse_events | network   | severity  | severe   | 0         | -           | 0     | 0        | 0
-days_to_contact        | network   | ''        | ''       | 800       | 400         | 2     | 400      | 3
-days_to_contact_sd     | network   | ''        | ''       | -         | 400         | 6     | 400      | 3
+days_to_contact        | network   | ''        | ''       | 800       | 400         | 2     | 400      | 4
+days_to_contact_sd     | network   | ''        | ''       | -         | 400         | 6     | 400      | 4
 """
 
 

@@ -22,12 +22,12 @@ MEASURES = [
 ]
 FIGURES = """
 measure                     | clinic_id | dimension | category    | numerator | denominator | patients | clinics
-patients_treated            | network   | ''        | ''          | 500       | -           | 500      | 3
-pcl_5_week_4_paired         | network   | protocol  | iv_ketamine | 300       | -           | 300      | 3
-pcl_5_week_4_change         | network   | protocol  | iv_ketamine | -3000     | 300         | 300      | 3
-pcl_5_week_4_response_share | network   | protocol  | iv_ketamine | 150       | 300         | 300      | 3
-pcl_5_last_response_share   | network   | protocol  | iv_ketamine | 150       | 300         | 300      | 3
-phq_9_last_response_share   | network   | protocol  | iv_ketamine | 150       | 300         | 300      | 3
+patients_treated            | network   | ''        | ''          | 500       | -           | 500      | 4
+pcl_5_week_4_paired         | network   | protocol  | iv_ketamine | 300       | -           | 300      | 4
+pcl_5_week_4_change         | network   | protocol  | iv_ketamine | -3000     | 300         | 300      | 4
+pcl_5_week_4_response_share | network   | protocol  | iv_ketamine | 150       | 300         | 300      | 4
+pcl_5_last_response_share   | network   | protocol  | iv_ketamine | 150       | 300         | 300      | 4
+phq_9_last_response_share   | network   | protocol  | iv_ketamine | 150       | 300         | 300      | 4
 """
 
 
@@ -44,7 +44,7 @@ def test_questionnaires_have_one_entry_a_quantity(home: Path) -> None:
     entries = {entry.anchor: entry for entry in found["chapter-outcomes"].entries}
     assert list(entries) == ["quantity-paired", "quantity-change", "quantity-response_share"]
     assert entries["quantity-response_share"].given_for == ("PCL-5: Week 4; Last", "PHQ-9: Last")
-    assert entries["quantity-change"].figure == "An average, to the nearest 1 (points)."
+    assert entries["quantity-change"].figure == "An average (points), to the nearest 2, of 100 or more to the nearest 1."
     assert [entry.label for entry in found["chapter-treatment"].entries] == ["Patients treated"]
 
 

@@ -23,40 +23,40 @@ MEASURES = [
 # delivers no PHQ-9; under NAD+ eight people have both scores.
 FIGURES = """
 measure                                | clinic_id | dimension | category          | numerator | denominator | value | patients | clinics
-pcl_5_week_4_paired                    | network   | protocol  | iv_ketamine       | 300       | -           | 300   | 300      | 3
-pcl_5_week_4_paired_share              | network   | protocol  | iv_ketamine       | 300       | 800         | 0.375 | 800      | 3
-pcl_5_week_4_baseline                  | network   | protocol  | iv_ketamine       | 15000     | 300         | 50    | 300      | 3
-pcl_5_week_4_score                     | network   | protocol  | iv_ketamine       | 9600      | 300         | 32    | 300      | 3
-pcl_5_week_4_change                    | network   | protocol  | iv_ketamine       | -5400     | 300         | -18   | 300      | 3
-pcl_5_week_4_change_sd                 | network   | protocol  | iv_ketamine       | -         | 300         | 13    | 300      | 3
-pcl_5_week_4_response_share            | network   | protocol  | iv_ketamine       | 180       | 300         | 0.6   | 300      | 3
-pcl_5_week_4_response_worst_case_share | network   | protocol  | iv_ketamine       | 180       | 800         | 0.225 | 800      | 3
-pcl_5_week_4_response_best_case_share  | network   | protocol  | iv_ketamine       | 680       | 800         | 0.85  | 800      | 3
-pcl_5_week_4_paired                    | network   | protocol  | nad_plus          | 8         | -           | 8     | 8        | 3
-pcl_5_week_4_change                    | network   | protocol  | nad_plus          | -80       | 8           | -10   | 8        | 3
-pcl_5_last_paired                      | network   | protocol  | iv_ketamine       | 700       | -           | 700   | 700      | 3
-pcl_5_last_paired_share                | network   | protocol  | iv_ketamine       | 700       | 800         | 0.875 | 800      | 3
-pcl_5_last_change                      | network   | protocol  | iv_ketamine       | -10500    | 700         | -15   | 700      | 3
-pcl_5_last_response_share              | network   | protocol  | iv_ketamine       | 350       | 700         | 0.5   | 700      | 3
-pcl_5_last_worse_share                 | network   | protocol  | iv_ketamine       | 35        | 700         | 0.05  | 700      | 3
-pcl_5_last_response_share              | network   | protocol  | midazolam_control | 40        | 200         | 0.2   | 200      | 3
+pcl_5_week_4_paired                    | network   | protocol  | iv_ketamine       | 300       | -           | 300   | 300      | 4
+pcl_5_week_4_paired_share              | network   | protocol  | iv_ketamine       | 300       | 800         | 0.375 | 800      | 4
+pcl_5_week_4_baseline                  | network   | protocol  | iv_ketamine       | 15000     | 300         | 50    | 300      | 4
+pcl_5_week_4_score                     | network   | protocol  | iv_ketamine       | 9600      | 300         | 32    | 300      | 4
+pcl_5_week_4_change                    | network   | protocol  | iv_ketamine       | -5400     | 300         | -18   | 300      | 4
+pcl_5_week_4_change_sd                 | network   | protocol  | iv_ketamine       | -         | 300         | 13    | 300      | 4
+pcl_5_week_4_response_share            | network   | protocol  | iv_ketamine       | 180       | 300         | 0.6   | 300      | 4
+pcl_5_week_4_response_worst_case_share | network   | protocol  | iv_ketamine       | 180       | 800         | 0.225 | 800      | 4
+pcl_5_week_4_response_best_case_share  | network   | protocol  | iv_ketamine       | 680       | 800         | 0.85  | 800      | 4
+pcl_5_week_4_paired                    | network   | protocol  | nad_plus          | 8         | -           | 8     | 8        | 4
+pcl_5_week_4_change                    | network   | protocol  | nad_plus          | -80       | 8           | -10   | 8        | 4
+pcl_5_last_paired                      | network   | protocol  | iv_ketamine       | 700       | -           | 700   | 700      | 4
+pcl_5_last_paired_share                | network   | protocol  | iv_ketamine       | 700       | 800         | 0.875 | 800      | 4
+pcl_5_last_change                      | network   | protocol  | iv_ketamine       | -10500    | 700         | -15   | 700      | 4
+pcl_5_last_response_share              | network   | protocol  | iv_ketamine       | 350       | 700         | 0.5   | 700      | 4
+pcl_5_last_worse_share                 | network   | protocol  | iv_ketamine       | 35        | 700         | 0.05  | 700      | 4
+pcl_5_last_response_share              | network   | protocol  | midazolam_control | 40        | 200         | 0.2   | 200      | 4
 pcl_5_last_paired                      | alder     | protocol  | iv_ketamine       | 200       | -           | 200   | 200      | 1
 pcl_5_last_change                      | alder     | protocol  | iv_ketamine       | -2800     | 200         | -14   | 200      | 1
 pcl_5_last_response_share              | alder     | protocol  | iv_ketamine       | 90        | 200         | 0.45  | 200      | 1
-phq_9_last_paired                      | network   | protocol  | iv_ketamine       | 500       | -           | 500   | 500      | 3
-phq_9_last_change                      | network   | protocol  | iv_ketamine       | -2500     | 500         | -5    | 500      | 3
-pcl_5_last_paired_share                | network   | baseline_third | lowest       | 200       | 260         | 0.77  | 260      | 3
-pcl_5_last_baseline                    | network   | baseline_third | lowest       | 7000      | 200         | 35    | 200      | 3
-pcl_5_last_change                      | network   | baseline_third | lowest       | -2000     | 200         | -10   | 200      | 3
-pcl_5_last_change_sd                   | network   | baseline_third | lowest       | -         | 200         | 12    | 200      | 3
-pcl_5_last_change                      | network   | baseline_third | highest      | -3600     | 200         | -18   | 200      | 3
-pcl_5_last_change_sd                   | network   | baseline_third | highest      | -         | 200         | 14    | 200      | 3
-pcl_5_last_change                      | network   | trial_arm | a_ketamine        | -3000     | 200         | -15   | 200      | 3
-pcl_5_last_change_sd                   | network   | trial_arm | a_ketamine        | -         | 200         | 12    | 200      | 3
-pcl_5_last_response_share              | network   | trial_arm | a_ketamine        | 120       | 200         | 0.6   | 200      | 3
-pcl_5_last_change                      | network   | trial_arm | b_midazolam       | -1000     | 200         | -5    | 200      | 3
-pcl_5_last_change_sd                   | network   | trial_arm | b_midazolam       | -         | 200         | 11    | 200      | 3
-pcl_5_last_response_share              | network   | trial_arm | b_midazolam       | 40        | 200         | 0.2   | 200      | 3
+phq_9_last_paired                      | network   | protocol  | iv_ketamine       | 500       | -           | 500   | 500      | 4
+phq_9_last_change                      | network   | protocol  | iv_ketamine       | -2500     | 500         | -5    | 500      | 4
+pcl_5_last_paired_share                | network   | baseline_third | lowest       | 200       | 260         | 0.77  | 260      | 4
+pcl_5_last_baseline                    | network   | baseline_third | lowest       | 7000      | 200         | 35    | 200      | 4
+pcl_5_last_change                      | network   | baseline_third | lowest       | -2000     | 200         | -10   | 200      | 4
+pcl_5_last_change_sd                   | network   | baseline_third | lowest       | -         | 200         | 12    | 200      | 4
+pcl_5_last_change                      | network   | baseline_third | highest      | -3600     | 200         | -18   | 200      | 4
+pcl_5_last_change_sd                   | network   | baseline_third | highest      | -         | 200         | 14    | 200      | 4
+pcl_5_last_change                      | network   | trial_arm | a_ketamine        | -3000     | 200         | -15   | 200      | 4
+pcl_5_last_change_sd                   | network   | trial_arm | a_ketamine        | -         | 200         | 12    | 200      | 4
+pcl_5_last_response_share              | network   | trial_arm | a_ketamine        | 120       | 200         | 0.6   | 200      | 4
+pcl_5_last_change                      | network   | trial_arm | b_midazolam       | -1000     | 200         | -5    | 200      | 4
+pcl_5_last_change_sd                   | network   | trial_arm | b_midazolam       | -         | 200         | 11    | 200      | 4
+pcl_5_last_response_share              | network   | trial_arm | b_midazolam       | 40        | 200         | 0.2   | 200      | 4
 """  # noqa: E501
 KETAMINE = "scores-pcl-5-protocol-iv-ketamine"
 
@@ -143,9 +143,9 @@ def test_scores_that_cannot_tell_of_relief_within_hours_are_counted(tmp_path: Pa
     measures = questionnaire("pcl_5", "PCL-5", "within_24_hours", "Within 24 hours", ["paired", "not_assessable"], 1)
     figures = """
 measure                              | clinic_id | dimension | category          | numerator | denominator | patients | clinics
-pcl_5_within_24_hours_paired         | network   | protocol  | iv_ketamine       | 100       | -           | 100      | 3
-pcl_5_within_24_hours_not_assessable | network   | protocol  | iv_ketamine       | 202       | -           | 202      | 3
-pcl_5_within_24_hours_paired         | network   | protocol  | midazolam_control | 100       | -           | 100      | 3
+pcl_5_within_24_hours_paired         | network   | protocol  | iv_ketamine       | 100       | -           | 100      | 4
+pcl_5_within_24_hours_not_assessable | network   | protocol  | iv_ketamine       | 202       | -           | 202      | 4
+pcl_5_within_24_hours_paired         | network   | protocol  | midazolam_control | 100       | -           | 100      | 4
 pcl_5_within_24_hours_not_assessable | network   | protocol  | midazolam_control | 0         | -           | 0        | 0
 """  # noqa: E501
     words = Grid(make_release(tmp_path, measures, figures) / "network" / "index.html").words
@@ -165,9 +165,9 @@ def test_bounds_stand_beside_the_response(tmp_path: Path) -> None:
     bounds = questionnaire("pcl_5", "PCL-5", "last", "Last", BOUNDS, 400)
     figures = """
 measure                              | clinic_id | dimension | category    | numerator | denominator | patients| clinics
-pcl_5_last_response_share            | network   | protocol  | iv_ketamine | 350       | 700         | 700     | 3
-pcl_5_last_response_worst_case_share | network   | protocol  | iv_ketamine | 350       | 1000        | 1000    | 3
-pcl_5_last_response_best_case_share  | network   | protocol  | iv_ketamine | 650       | 1000        | 1000    | 3
+pcl_5_last_response_share            | network   | protocol  | iv_ketamine | 350       | 700         | 700     | 4
+pcl_5_last_response_worst_case_share | network   | protocol  | iv_ketamine | 350       | 1000        | 1000    | 4
+pcl_5_last_response_best_case_share  | network   | protocol  | iv_ketamine | 650       | 1000        | 1000    | 4
 """
     page = Grid(make_release(tmp_path, [*MEASURES, *bounds], figures) / "network" / "index.html")
     row = page.row("judgements-pcl-5-last", "Response of all starters if all others failed, or all succeeded")

@@ -61,29 +61,29 @@ serious_event_rate_per_100_sessions  | alder     | ''           | ''            
 severe_event_share                   | birch     | ''           | ''                       | 0         | 5985        | -     | 5985     | 1
 serious_event_share                  | birch     | ''           | ''                       | 15        | 5985        | -     | 5985     | 1
 patients_with_serious_event          | birch     | ''           | ''                       | 15        | -           | -     | 15       | 1
-serious_event_share                  | network   | ''           | ''                       | 15        | 6985        | -     | 6985     | 3
+serious_event_share                  | network   | ''           | ''                       | 15        | 6985        | -     | 6985     | 4
 event_rate_per_100_patient_years     | birch     | ''           | ''                       | 700       | 5985        | 12    | 5985     | 1
 adverse_events                       | birch     | ''           | ''                       | 900       | -           | -     | 700      | 1
-event_rate_per_100_sessions          | network   | ''           | ''                       | 880       | 6985        | 4     | 6985     | 3
-event_rate_per_100_patient_years     | network   | ''           | ''                       | 880       | 6985        | 12    | 6985     | 3
+event_rate_per_100_sessions          | network   | ''           | ''                       | 880       | 6985        | 4     | 6985     | 4
+event_rate_per_100_patient_years     | network   | ''           | ''                       | 880       | 6985        | 12    | 6985     | 4
 any_event_share                      | alder     | system_class | psychiatric_disorders    | 90        | 1000        | -     | 1000     | 1
 any_event_share                      | alder     | system_class | nervous_system_disorders | 120       | 1000        | -     | 1000     | 1
 any_event_share                      | alder     | term         | anxiety                  | 80        | 1000        | -     | 1000     | 1
 any_event_share                      | alder     | term         | headache                 | 70        | 1000        | -     | 1000     | 1
 any_event_share                      | alder     | term         | dizziness                | 60        | 1000        | -     | 1000     | 1
 any_event_share                      | alder     | term         | dissociation             | 0         | 1000        | -     | 1000     | 1
-any_event_share                      | network   | system_class | psychiatric_disorders    | 180       | 2000        | -     | 2000     | 3
-any_event_share                      | network   | system_class | nervous_system_disorders | 240       | 2000        | -     | 2000     | 3
-any_event_share                      | network   | term         | anxiety                  | 160       | 2000        | -     | 2000     | 3
-any_event_share                      | network   | term         | headache                 | 140       | 2000        | -     | 2000     | 3
-any_event_share                      | network   | term         | dizziness                | 120       | 2000        | -     | 2000     | 3
-any_event_share                      | network   | term         | dissociation             | 0         | 2000        | -     | 2000     | 3
+any_event_share                      | network   | system_class | psychiatric_disorders    | 180       | 2000        | -     | 2000     | 4
+any_event_share                      | network   | system_class | nervous_system_disorders | 240       | 2000        | -     | 2000     | 4
+any_event_share                      | network   | term         | anxiety                  | 160       | 2000        | -     | 2000     | 4
+any_event_share                      | network   | term         | headache                 | 140       | 2000        | -     | 2000     | 4
+any_event_share                      | network   | term         | dizziness                | 120       | 2000        | -     | 2000     | 4
+any_event_share                      | network   | term         | dissociation             | 0         | 2000        | -     | 2000     | 4
 any_event_share                      | alder     | relatedness  | possible                 | 70        | 1000        | -     | 1000     | 1
-any_event_share                      | network   | trial_arm    | a_ketamine               | 70        | 1000        | -     | 1000     | 3
+any_event_share                      | network   | trial_arm    | a_ketamine               | 70        | 1000        | -     | 1000     | 4
 sessions_without_safety_record_share | alder     | ''           | ''                       | 500       | 5000        | -     | 1000     | 1
 pressure_recorded_share              | alder     | ''           | ''                       | 0         | 1500        | -     | 300      | 1
 systolic_rise_mmhg                   | alder     | ''           | ''                       | 0         | 0           | 0     | 0        | 1
-systolic_rise_mmhg                   | network   | ''           | ''                       | 15000     | 1000        | -     | 300      | 3
+systolic_rise_mmhg                   | network   | ''           | ''                       | 15000     | 1000        | -     | 300      | 4
 ideation_emergent_share              | alder     | ''           | ''                       | 40        | 400         | -     | 400      | 1
 positive_screens                     | alder     | ''           | ''                       | 300       | -           | -     | 200      | 1
 """  # noqa: E501
@@ -144,7 +144,7 @@ def test_the_bound_of_a_published_audit(tmp_path: Path) -> None:
     # Japan audit: no event in 1,985 sessions, upper bound 0.15 %. Shown as 1,985, at least 1,983 were treated.
     figures = """
 measure             | clinic_id | dimension | category | numerator | denominator | patients | clinics
-serious_event_share | network   | ''        | ''       | 0         | 1985        | 1985     | 3
+serious_event_share | network   | ''        | ''       | 0         | 1985        | 1985     | 4
 """
     page = Grid(make_release(tmp_path, MEASURES, figures) / "network" / "index.html")
     found = re.search(r"none seen; at most ([\d.]+)% with 95% confidence", page.words)
@@ -186,8 +186,8 @@ def test_a_rate_of_fewer_clinics_than_its_sessions_has_no_bound(tmp_path: Path) 
 measure                             | clinic_id | dimension | category | numerator | denominator | value | patients | clinics
 sessions_with_event_share           | network   | ''        | ''       | 200       | 5000        | 0.04  | 1000     | 4
 event_rate_per_100_sessions         | network   | ''        | ''       | 200       | 1000        | 4     | 1000     | 4
-serious_event_rate_per_100_sessions | network   | ''        | ''       | 0         | 600         | 0     | 600      | 3
-serious_adverse_events              | network   | ''        | ''       | 0         | -           | 0     | 0        | 3
+serious_event_rate_per_100_sessions | network   | ''        | ''       | 0         | 600         | 0     | 600      | 4
+serious_adverse_events              | network   | ''        | ''       | 0         | -           | 0     | 0        | 4
 """  # noqa: E501
     page = Grid(make_release(tmp_path, MEASURES, figures) / "network" / "index.html")
     assert _summary(page, "Serious events by sessions")[1] == "0.0 none seen"
@@ -207,7 +207,7 @@ def test_the_clinic_that_delivers_no_escalations_is_not_told_of_shares_of_them(t
     figures = """
 measure          | clinic_id | dimension | category | numerator | denominator | patients | clinics
 positive_screens | alder     | ''        | ''       | 300       | -           | 200      | 1
-escalated_share  | network   | ''        | ''       | 300       | 600         | 400      | 3
+escalated_share  | network   | ''        | ''       | 300       | 600         | 400      | 4
 """
     coverage = COVERAGE + "alder | escalation | false\nalder | assessment | true\n"
     page = Grid(make_release(tmp_path, MEASURES, figures, coverage=coverage) / "alder" / "index.html")

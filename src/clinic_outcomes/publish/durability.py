@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
@@ -68,21 +68,21 @@ def life_table(view: View, quantity: str, measures: Sequence[Measure], group: tu
         withheld += figure is not None and not figure.shown
     described = view.outline.questionnaires.sustained.get(quantity)
     ordered = sorted(weeks, key=lambda week: week.week)
-    step = view.release.uncertainty.step(ordered[0].figure) if ordered else Decimal(1)
     return LifeTable(
         quantity,
         described.heading if described else "",
         described.note if described else "",
         tuple(ordered),
         withheld,
-        median_text(ordered, step),
+        median_text(ordered, view.release.uncertainty.step),
     )
 
 
-def median_text(weeks: Sequence[Week], step: Decimal) -> str:
-    """Between which weeks half have lost their response, as far as shares to the nearest ``step`` tell."""
-    above = [week.week for week in weeks if week.figure.value is not None and week.figure.value - step / 2 > HALF]
-    below = [week.week for week in weeks if week.figure.value is not None and week.figure.value + step / 2 <= HALF]
+def median_text(weeks: Sequence[Week], step: Callable[[Figure], Decimal]) -> str:
+    """Between which weeks half have lost their response, as far as shares to the nearest step of each tell."""
+    shown = [(week.week, week.figure.value, step(week.figure) / 2) for week in weeks if week.figure.value is not None]
+    above = [week for week, value, half in shown if value - half > HALF]
+    below = [week for week, value, half in shown if value + half <= HALF]
     if below:
         first = min(below)
         last = max((week for week in above if week < first), default=0)
@@ -105,7 +105,10 @@ def _table(view: View, name: str, title: str, tables: Sequence[LifeTable]) -> Ta
         for number in sorted({number for weeks in by_week for number in weeks})
     ]
     notes = [_note(table) for table in tables]
-    notes.append("A share that is withheld lies between those of the weeks before and after it.")
+    notes.append(
+        "A share that is withheld lies between those of the weeks before and after it. Shares of fewer at risk are "
+        "rounded less finely, so that a curve may seem to rise; it never does."
+    )
     if any(cell.few for row in rows for cell in row.cells):
         notes.append(view.outline.questionnaires.notes["few"])
     return Table(
