@@ -99,13 +99,15 @@ def test_exact_values_are_those_of_the_last_refresh_beside_those_built(year: Set
 
 
 def test_only_what_is_shown_anew_becomes_a_vintage(year: Settings) -> None:
-    columns = "count_id, clinic_id, value::INT, was_shown"
-    assert table(year, 2, "cells", columns) == [
-        ("share", "alder", 20, False),
-        ("share/rest", "alder", 26, False),
-        ("treated", "alder", 46, False),
-        ("treated", "birch", 80, True),
-        ("treated", "cedar", 9, False),
+    assert table(year, 2, "cells", "count_id, clinic_id, value::INT") == [
+        ("share", "alder", 20),
+        ("share/rest", "alder", 26),
+        ("treated", "alder", 46),
+        ("treated", "birch", 80),
+        ("treated", "cedar", 9),
+    ]
+    assert table(year, 2, "told", "figure_id, role, count_id, clinic_id") == [
+        ("treated/birch//", "numerator", "treated", "birch")
     ]
 
 

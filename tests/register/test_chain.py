@@ -77,7 +77,7 @@ def test_no_register_is_an_empty_one(tmp_path: Path) -> None:
     assert list_releases(Settings(home=tmp_path)) == []
 
 
-FILES = ("entry.json", "figures.parquet", "exact.parquet", "cells.parquet", "restatements.parquet")
+FILES = ("entry.json", "figures.parquet", "exact.parquet", "cells.parquet", "told.parquet", "restatements.parquet")
 
 
 @pytest.mark.parametrize("name", FILES)

@@ -10,9 +10,7 @@ import pytest
 
 from clinic_outcomes.problems import ClinicOutcomesError
 from clinic_outcomes.register.refresh import RefreshRules, find_near_cells, plan_refresh
-from tests.support.register_builds import KEY, make_marts, make_table, rows_of
-
-TEXTS = ", ".join(f"{name} VARCHAR" for name in KEY)
+from tests.support.register_builds import TEXTS, make_marts, make_register, make_table, rows_of
 
 
 @pytest.fixture
@@ -22,22 +20,14 @@ def connection() -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def near(connection: duckdb.DuckDBPyConnection, before: str, today: str, rules: RefreshRules) -> set[str]:
-    """``count clinic`` of the cells that may not be told of again."""
-    make_table(
-        connection,
-        "register_cells",
-        f"entry INTEGER, {TEXTS}, value DECIMAL(18, 4), was_shown BOOLEAN",
-        [
-            (int(r["entry"] or 0), r["count_id"], r["clinic_id"], "", "", r["value"], r["told"] == "yes")
-            for r in rows_of(before)
-        ],
-    )
-    make_table(
-        connection,
-        "agg_cells",
-        f"{TEXTS}, value DECIMAL(18, 4), is_count BOOLEAN",
-        [(r["count_id"], r["clinic_id"], "", "", r["value"], r["count_id"] != "sum") for r in rows_of(today)],
-    )
+    """``count clinic`` of the cells that may not be told of again; no figure of before is a figure of today."""
+    make_register(connection, before)
+    cells = [(r["count_id"], r["clinic_id"], "", "", r["value"], r["count_id"] != "sum") for r in rows_of(today)]
+    make_table(connection, "agg_cells", f"{TEXTS}, value DECIMAL(18, 4), is_count BOOLEAN", cells)
+    make_table(connection, "agg_figure_cells", f"figure_id VARCHAR, role VARCHAR, {TEXTS}", [])
+    make_table(connection, "dim_counts", "network_count_id VARCHAR, count_id VARCHAR", [])
+    # Of a count that all clinics tell of, the network's is called as theirs are.
+    connection.execute("INSERT INTO dim_counts SELECT DISTINCT count_id, count_id FROM agg_cells")
     find_near_cells(connection, rules)
     found = connection.execute("SELECT count_id, clinic_id FROM near_cell").fetchall()
     assert len(found) == len(set(found))
@@ -123,7 +113,73 @@ def test_a_network_cell_is_near_where_clinics_know_their_part(connection: duckdb
 
 def test_without_pairs_two_clinics_tell_each_other_nothing(connection: duckdb.DuckDBPyConnection) -> None:
     names = {"third", "rest_less", "hidden"}
-    assert near(connection, *tell_networks(names), RefreshRules(pairs_attack=False)) == {"hidden network"}
+    assert near(connection, *tell_networks(names), RefreshRules(attackers="clinics")) == {"hidden network"}
+    assert near(connection, *tell_networks(names), RefreshRules(attackers="outsider")) == set()
+
+
+def test_a_count_that_is_called_otherwise_is_the_count_it_was(connection: duckdb.DuckDBPyConnection) -> None:
+    """birch joins and tells of `treated` alone: the network's denominator of `better` is a count of its own then."""
+    before = """
+    entry | count_id | clinic_id | value | told
+    1     | treated  | alder     | 40    | yes
+    1     | treated  | network   | 40    | yes
+    """
+    for now, expected in (("46", {"treated_by_alder network"}), ("53", set()), ("40", set())):
+        make_register(connection, before)
+        connection.execute("UPDATE register_told SET figure_id = 'better/network//', role = 'denominator'")
+        make_table(
+            connection,
+            "agg_cells",
+            f"{TEXTS}, value DECIMAL(18, 4), is_count BOOLEAN",
+            [
+                ("treated", "birch", "", "", "90", True),
+                ("treated_by_alder", "network", "", "", now, True),
+            ],
+        )
+        make_table(
+            connection,
+            "agg_figure_cells",
+            f"figure_id VARCHAR, role VARCHAR, {TEXTS}",
+            [("better/network//", "denominator", "treated_by_alder", "network", "", "")],
+        )
+        make_table(
+            connection,
+            "dim_counts",
+            "network_count_id VARCHAR, count_id VARCHAR",
+            [("treated", "treated"), ("treated_by_alder", "treated")],
+        )
+        find_near_cells(connection, RefreshRules(attackers="outsider"))
+        found = connection.execute("SELECT count_id || ' ' || clinic_id FROM near_cell").fetchall()
+        assert {name for (name,) in found} == expected
+
+
+def test_the_parts_of_a_count_called_otherwise_are_those_of_clinics(connection: duckdb.DuckDBPyConnection) -> None:
+    before = """
+    entry | count_id | clinic_id | value | told
+    1     | treated  | alder     | 40    | no
+    1     | treated  | birch     | 40    | no
+    1     | treated  | network   | 80    | yes
+    """
+    make_register(connection, before)
+    connection.execute("UPDATE register_cells SET count_id = 'treated_by_two' WHERE clinic_id = 'network'")
+    connection.execute("UPDATE register_told SET count_id = 'treated_by_two'")
+    make_table(
+        connection,
+        "agg_cells",
+        f"{TEXTS}, value DECIMAL(18, 4), is_count BOOLEAN",
+        # 98 is 18 more: 13 of alder, and 5 of birch, as alder knows.
+        [
+            ("treated", "alder", "", "", 53, True),
+            ("treated", "birch", "", "", 45, True),
+            ("treated_by_two", "network", "", "", 98, True),
+        ],
+    )
+    make_table(connection, "agg_figure_cells", f"figure_id VARCHAR, role VARCHAR, {TEXTS}", [])
+    counts = [("treated", "treated"), ("treated_by_two", "treated")]
+    make_table(connection, "dim_counts", "network_count_id VARCHAR, count_id VARCHAR", counts)
+    for attackers, expected in (("clinics", [("treated_by_two",)]), ("outsider", [])):
+        find_near_cells(connection, RefreshRules(attackers=attackers))  # type: ignore[arg-type]
+        assert connection.execute("SELECT count_id FROM near_cell").fetchall() == expected
 
 
 # ---- what each figure shows ----
@@ -166,24 +222,17 @@ share   | alder     | group     | nobody   | 0         | 0           | withheld 
 ANEW = ("still", "fresh", "new")
 
 
-def plan(connection: duckdb.DuckDBPyConnection) -> dict[str, tuple[str, Decimal | None, int | None]]:
+def plan(
+    connection: duckdb.DuckDBPyConnection, *, repeat: bool = False
+) -> dict[str, tuple[str, Decimal | None, int | None]]:
     make_marts(connection, FIGURES)
-    make_table(
-        connection,
-        "register_figures",
-        "entry INTEGER, figure_id VARCHAR, numerator DECIMAL(18, 4), denominator BIGINT, value DECIMAL(18, 6), "
-        "refreshed_in INTEGER, shown_value DECIMAL(18, 4), shown_upper DECIMAL(18, 4), stands BOOLEAN",
-        [(*list(row.values())[:-1], row["stands"] == "yes") for row in rows_of(REGISTER)],
-    )
+    make_register(connection, "entry | count_id | clinic_id | value | told", REGISTER)
     # A vintage one person away from today's makes a cell too near.
-    connection.execute(
-        f"""
-        CREATE OR REPLACE TABLE register_cells AS
-        SELECT 1 AS entry, {", ".join(KEY)}, value + 1 AS value, TRUE AS was_shown FROM agg_cells
-        WHERE category NOT IN {ANEW}
-        """
-    )
-    plan_refresh(connection, RefreshRules())
+    near_ones = f"FROM agg_cells WHERE category NOT IN {ANEW}"
+    connection.execute(f"INSERT INTO register_cells BY NAME SELECT 1 AS entry, * EXCLUDE (is_count) {near_ones}")
+    connection.execute("UPDATE register_cells SET value = value + 1, part_count_id = count_id")
+    connection.execute(f"INSERT INTO register_told BY NAME SELECT 1 AS entry, * EXCLUDE (value, is_count) {near_ones}")
+    plan_refresh(connection, RefreshRules(), repeat=repeat)
     rows = connection.execute("SELECT figure_id, action, numerator, refreshed_in FROM refresh").fetchall()
     assert len({figure for figure, *_ in rows}) == len(rows)
     return {figure.rpartition("/")[2]: tuple(row) for figure, *row in rows}
@@ -215,28 +264,30 @@ def test_one_cell_too_near_is_enough_and_shared_counts_are_one_cell(connection: 
     share   | alder     | 50        | 106
     other   | alder     | 50        | 130
     """
+    # Of other's numerator, denominator and remainder only the last is near.
+    before = """
+    entry | count_id   | clinic_id | value | told
+    1     | treated    | alder     | 100   | yes
+    1     | other      | alder     | 30    | yes
+    1     | other/of   | alder     | 115   | yes
+    1     | other/rest | alder     | 85    | yes
+    """
+    shown = """
+    entry | figure_id        | numerator | denominator | value | refreshed_in | shown | upper | stands
+    1     | treated/alder//  | 100       | -           | 100   | 1            | 100   | -     | yes
+    """
     make_marts(connection, figures, {"share/of": "treated"})
-    make_table(
-        connection,
-        "register_cells",
-        f"entry INTEGER, {TEXTS}, value DECIMAL(18, 4), was_shown BOOLEAN",
-        # Of other's numerator, its denominator and remainder: only the remainder is near.
-        [
-            (1, "treated", "alder", "", "", 100, True),
-            *((1, "other", "alder", "", "", 30, True), (1, "other/of", "alder", "", "", 115, True)),
-            (1, "other/rest", "alder", "", "", 85, True),
-        ],
-    )
-    make_table(
-        connection,
-        "register_figures",
-        "entry INTEGER, figure_id VARCHAR, numerator DECIMAL(18, 4), denominator BIGINT, value DECIMAL(18, 6), "
-        "refreshed_in INTEGER, shown_value DECIMAL(18, 4), shown_upper DECIMAL(18, 4), stands BOOLEAN",
-        [(1, "treated/alder//", 100, None, 100, 1, 100, None, True)],
-    )
+    make_register(connection, before, shown)
     plan_refresh(connection, RefreshRules())
     found = dict(connection.execute("SELECT figure_id, action FROM refresh").fetchall())
     assert found == {"treated/alder//": "repeated", "share/alder//": "withheld", "other/alder//": "withheld"}
+
+
+def test_nothing_is_shown_anew_where_everything_is_to_repeat(connection: duckdb.DuckDBPyConnection) -> None:
+    found = plan(connection, repeat=True)
+    assert found["still"] == ("repeated", 40, 1)
+    assert found["fresh"] == found["new"] == ("withheld", None, None)
+    assert found["near"] == ("repeated", 60, 1)
 
 
 def test_a_figure_of_no_cell_stops_everything(connection: duckdb.DuckDBPyConnection) -> None:

@@ -172,7 +172,7 @@ def happened() -> Counter[str]:
 
 @seed(6)
 @hypothesis_settings(
-    max_examples=8, deadline=None, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=5, deadline=None, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(random_of=st.randoms(use_true_random=True))
 def test_no_two_numbers_told_of_a_cell_differ_by_few(

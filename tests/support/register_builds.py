@@ -29,7 +29,9 @@ from clinic_outcomes.settings import Settings
 POLICY = "00000000000000a1"
 AUDIT = AuditSummary(passed=True, attackers=4, cells=2, failures=0)
 SMALLEST = 13
+MARTS = ("agg_figures", "agg_cells", "agg_figure_cells", "dim_counts")
 KEY = ("count_id", "clinic_id", "dimension", "category")
+TEXTS = ", ".join(f"{name} VARCHAR" for name in KEY)
 Deliveries = Mapping[str, Sequence[tuple[str, str]]]
 """Clinic → pairs of a delivery's id and its reporting period."""
 
@@ -80,13 +82,40 @@ def make_marts(connection: duckdb.DuckDBPyConnection, figures: str, counts: Mapp
         "category VARCHAR, numerator DECIMAL(18, 4), denominator BIGINT, value DECIMAL(18, 6)",
         exact,
     )
-    texts = ", ".join(f"{name} VARCHAR" for name in KEY)
-    make_table(connection, "agg_figure_cells", f"figure_id VARCHAR, role VARCHAR, {texts}", parts)
+    make_table(connection, "agg_figure_cells", f"figure_id VARCHAR, role VARCHAR, {TEXTS}", parts)
     make_table(
         connection,
         "agg_cells",
-        f"{texts}, value DECIMAL(18, 4), is_count BOOLEAN",
+        f"{TEXTS}, value DECIMAL(18, 4), is_count BOOLEAN",
         [(*cell, number, True) for cell, number in cells.items()],
+    )
+    connection.execute(
+        "CREATE OR REPLACE TABLE dim_counts AS SELECT DISTINCT count_id AS network_count_id, count_id FROM agg_cells"
+    )
+
+
+def make_register(connection: duckdb.DuckDBPyConnection, before: str, shown: str = "") -> None:
+    """Make the tables of the register of counts told before, and of figures shown: of none unless a table is given.
+
+    Each count told is that of a figure of its own.
+    """
+    rows = rows_of(before)
+    cells = [(int(r["entry"] or 0), r["count_id"], r["clinic_id"], "", "", r["value"], r["count_id"]) for r in rows]
+    make_table(
+        connection, "register_cells", f"entry INTEGER, {TEXTS}, value DECIMAL(18, 4), part_count_id VARCHAR", cells
+    )
+    told = [
+        (entry, f"{count}/{clinic}//", "numerator", count, clinic, "", "")
+        for (entry, count, clinic, *_), row in zip(cells, rows, strict=True)
+        if row["told"] == "yes"
+    ]
+    make_table(connection, "register_told", f"entry INTEGER, figure_id VARCHAR, role VARCHAR, {TEXTS}", told)
+    make_table(
+        connection,
+        "register_figures",
+        "entry INTEGER, figure_id VARCHAR, numerator DECIMAL(18, 4), denominator BIGINT, value DECIMAL(18, 6), "
+        "refreshed_in INTEGER, shown_value DECIMAL(18, 4), shown_upper DECIMAL(18, 4), stands BOOLEAN",
+        [(*list(row.values())[:-1], row["stands"] == "yes") for row in (rows_of(shown) if shown else ())],
     )
 
 
@@ -105,7 +134,7 @@ def write_build(
     (build / "release").mkdir(parents=True)
     with duckdb.connect() as connection:
         make_marts(connection, figures, counts)
-        for mart in ("agg_figures", "agg_cells", "agg_figure_cells"):
+        for mart in MARTS:
             connection.execute(f"COPY (FROM {mart} ORDER BY ALL) TO '{build}/release/{mart}.parquet' (FORMAT parquet)")
     states = dict.fromkeys(deliveries or {}, f"state-{build_id}")
     record = {"build_id": build_id, "states": states, "reporting_period": period, "nodes": []}
@@ -126,7 +155,7 @@ def protect_like(settings: Settings, build_id: str, rules: RefreshRules, base: i
     """Plan a build's release and round what may be shown; the paths of the figures and of their plan."""
     figures, plan = settings.home / f"{build_id}.figures.parquet", settings.home / f"{build_id}.plan.parquet"
     with session(settings) as connection:
-        for mart in ("agg_figures", "agg_cells", "agg_figure_cells"):
+        for mart in MARTS:
             path = settings.marts / build_id / "release" / f"{mart}.parquet"
             connection.execute(f"CREATE TEMP VIEW {mart} AS FROM read_parquet('{path}')")
         open_register(connection, read_register(settings), settings)

@@ -2,7 +2,7 @@
 
 ``refresh`` plans what a release may show anew given all before it, ``appending`` enters a release, ``word`` a person's
 word that one is final or withdrawn; ``chain`` reads and verifies. In short, with a session of DuckDB in which the views
-``agg_figures``, ``agg_cells`` and ``agg_figure_cells`` are a build's release marts:
+``agg_figures``, ``agg_cells``, ``agg_figure_cells`` and ``dim_counts`` are a build's release marts:
 
     entries = read_register(settings)
     open_register(connection, entries, settings)

@@ -1,7 +1,7 @@
 -- What the entry of a release keeps beside the figures as released.
 --
--- Reads released (today's figures), refresh (their plan), agg_figures, agg_cells, agg_figure_cells (today's exact ones) and
--- register_number (one row: the number of the entry that is being made).
+-- Reads released (today's figures), refresh (their plan), agg_figures and agg_figure_cells (today's exact ones), today_cell
+-- (of near_cells.sql) and register_number (one row: the number of the entry that is being made).
 CREATE OR REPLACE TEMP TABLE vintage AS
 SELECT
     released.figure_id,
@@ -30,25 +30,16 @@ SELECT
 FROM agg_figures
 LEFT JOIN vintage USING (figure_id);
 
-CREATE OR REPLACE TEMP TABLE told_cell AS
+-- The cells of what is shown anew: from now on none of them may be told of again with another few people.
+CREATE OR REPLACE TEMP TABLE told AS
 SELECT DISTINCT
+    agg_figure_cells.figure_id,
+    agg_figure_cells.role,
     agg_figure_cells.count_id,
     agg_figure_cells.clinic_id,
     agg_figure_cells.dimension,
     agg_figure_cells.category
 FROM agg_figure_cells
 INNER JOIN vintage USING (figure_id)
+SEMI JOIN today_cell USING (count_id, clinic_id, dimension, category)
 WHERE vintage.action = 'refreshed';
-
--- One row per count of the build: its clinics' parts are needed when the network's is told of again.
-CREATE OR REPLACE TEMP TABLE cells AS
-SELECT
-    agg_cells.count_id,
-    agg_cells.clinic_id,
-    agg_cells.dimension,
-    agg_cells.category,
-    agg_cells.value,
-    told_cell.count_id IS NOT NULL AS was_shown
-FROM agg_cells
-LEFT JOIN told_cell USING (count_id, clinic_id, dimension, category)
-WHERE agg_cells.is_count;

@@ -22,6 +22,7 @@ from clinic_outcomes.register.entries import (
     FIGURES,
     RELEASE_FILES,
     RESTATEMENTS,
+    TOLD,
     AuditSummary,
     ClinicInUse,
     Entry,
@@ -38,7 +39,7 @@ from clinic_outcomes.register.refresh import (
 )
 from clinic_outcomes.settings import Settings
 
-MARTS = ("agg_figures", "agg_cells", "agg_figure_cells")
+MARTS = ("agg_figures", "agg_cells", "agg_figure_cells", "dim_counts")
 
 
 @dataclass(frozen=True)
@@ -126,15 +127,16 @@ def _make(
     folder: Path,
 ) -> Entry:
     connection.execute("CREATE OR REPLACE TEMP TABLE register_number AS SELECT ?::INTEGER AS number", [number])
+    find_near_cells(connection, made.rules)
     connection.execute((ROOM / "append.sql").read_text(encoding="utf-8"))
     _refuse_unplanned(connection)
     _refuse_altered(connection, entries, made.policy_id)
-    _refuse_near(connection, made.rules)
+    _refuse_near(connection)
     _find_restatements(connection, entries, made, number)
     shutil.copyfile(made.figures, folder / FIGURES)
-    cell = "count_id, clinic_id, dimension, category"
     write_parquet(connection, "SELECT * FROM exact ORDER BY figure_id", folder / EXACT)
-    write_parquet(connection, f"SELECT * FROM cells ORDER BY {cell}", folder / CELLS)
+    write_parquet(connection, "SELECT * FROM today_cell ORDER BY ALL", folder / CELLS)
+    write_parquet(connection, "SELECT * FROM told ORDER BY ALL", folder / TOLD)
     write_parquet(connection, "SELECT * FROM restatement ORDER BY figure_id", folder / RESTATEMENTS)
     return Entry(
         number=number,
@@ -195,11 +197,10 @@ def _refuse_altered(connection: duckdb.DuckDBPyConnection, entries: Sequence[Ent
         raise _refused("figures that are to be repeated show something else than they did")
 
 
-def _refuse_near(connection: duckdb.DuckDBPyConnection, rules: RefreshRules) -> None:
+def _refuse_near(connection: duckdb.DuckDBPyConnection) -> None:
     """The register trusts no plan: it looks again at each cell that is about to be told anew."""
-    find_near_cells(connection, rules)
     found = connection.execute(
-        "SELECT count(*) FROM told_cell SEMI JOIN near_cell USING (count_id, clinic_id, dimension, category)"
+        "SELECT count(*) FROM told SEMI JOIN near_cell USING (count_id, clinic_id, dimension, category)"
     ).fetchone()
     if found != (0,):
         raise _refused("figures shown anew come too near to what was shown of their cells before")

@@ -15,9 +15,11 @@ NOTHING_BEFORE = "0" * 64
 """What the first entry names as the hash of the entry before it."""
 
 ENTRY = "entry.json"
-FIGURES, EXACT, CELLS, RESTATEMENTS = "figures.parquet", "exact.parquet", "cells.parquet", "restatements.parquet"
-RELEASE_FILES = frozenset({FIGURES, EXACT, CELLS, RESTATEMENTS})
-"""The files of a release's entry. ``exact`` and ``cells`` are engineers' and leave the register for nobody."""
+FIGURES, EXACT, CELLS, TOLD = "figures.parquet", "exact.parquet", "cells.parquet", "told.parquet"
+RESTATEMENTS = "restatements.parquet"
+RELEASE_FILES = frozenset({FIGURES, EXACT, CELLS, TOLD, RESTATEMENTS})
+"""The files of a release's entry: what was shown, the exact figures and counts of its build, the cells of the figures
+shown anew, and the numbers changed. ``exact``, ``cells`` and ``told`` leave the register for nobody."""
 
 
 class AuditSummary(Record):
