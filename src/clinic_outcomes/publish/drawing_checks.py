@@ -28,6 +28,8 @@ def check_drawing(drawing: Drawing, allowed: Allowed) -> None:
     said = set(SAID_OF_LIMITS)
     unnamed: list[tuple[Decimal, int | None]] = []
     for point in drawing.points:
+        if not point.key and not drawing.unnamed:
+            raise RuleBrokenError("clinics_beside_each_other")
         label = point.words
         found = LABEL.fullmatch(label)
         value = parse_number(found["value"]) if found else None

@@ -12,16 +12,30 @@ from clinic_outcomes.publish.parts import Report
 from clinic_outcomes.publish.recipients import Recipient
 from clinic_outcomes.publish.released import NETWORK, Figure, Measure
 from clinic_outcomes.publish.report import clinics_of, marks, network_notice, title_of
-from clinic_outcomes.publish.tables import csv_text, data_dictionary, released_table
+from clinic_outcomes.publish.tables import COLUMNS, csv_text, data_dictionary, released_table
 from clinic_outcomes.publish.view import Release, View
 from clinic_outcomes.publish.wording import Cell, in_sentence
 
-FIGURE_COLUMNS = (
-    *("figure_id", "measure", "label", "dimension", "category", "category_label", "figure_type", "unit"),
-    *("numerator", "denominator", "value", "patients", "circulation"),
-)
-"""Columns of the table of exact figures; of a share ``value`` is from 0 to 1."""
-SIGNAL_COLUMNS = ("term", "term_label", "people_with_event", "people_treated", "judgement", "circulation")
+FIGURE_COLUMNS = {
+    **{name: COLUMNS[name] for name in ("figure_id", "measure", "label", "dimension", "category", "category_label")},
+    "figure_type": "count, rate, mean, life_table_row or model_value.",
+    "unit": "Unit of the figure; an exact rate or life_table_row is a share from 0 to 1.",
+    "numerator": "Exact number counted, or sum of what is averaged.",
+    "denominator": "Exact number that the figure is taken from; empty for counts.",
+    "value": "The exact figure; empty where there is nobody to take it from.",
+    "patients": "People behind the figure.",
+    "circulation": COLUMNS["circulation"],
+}
+"""Columns of the table of exact figures, with their meaning."""
+SIGNAL_COLUMNS = {
+    "term": "Code of an adverse event.",
+    "term_label": "The event in words.",
+    "people_with_event": "People of this clinic with the event after their first treatment, each once.",
+    "people_treated": "People treated at this clinic.",
+    "judgement": "signal: more people than elsewhere by more than chance explains; or cannot be judged.",
+    "circulation": COLUMNS["circulation"],
+}
+"""Columns of the table of signals, with their meaning."""
 
 
 @dataclass(frozen=True)
@@ -83,14 +97,18 @@ def internal_files(release: Release, recipient: Recipient, exact: Exact) -> tupl
     mark = report.circulation
     signal_rows = [(s.term, s.term_label, s.people_with_event, s.people_treated, s.judgement, mark) for s in signals]
     tables_beside: dict[str, list[Sequence[object]]] = {
-        "figures.csv": [FIGURE_COLUMNS, *_figure_rows(view, own, mark)],
-        "signals.csv": [SIGNAL_COLUMNS, *signal_rows],
+        "figures.csv": [tuple(FIGURE_COLUMNS), *_figure_rows(view, own, mark)],
+        "signals.csv": [tuple(SIGNAL_COLUMNS), *signal_rows],
     }
     # A table without a line would be one without the mark that each line has.
     files = {f"tables/{name}": csv_text(rows) for name, rows in tables_beside.items() if rows[1:]}
     if report.figures:
         files["tables/released.csv"] = released_table(report, release)
-    return report, {"index.html": page, "tables/data_dictionary.csv": data_dictionary(report), **files}
+    return report, {
+        "index.html": page,
+        "tables/data_dictionary.csv": data_dictionary(report, FIGURE_COLUMNS | SIGNAL_COLUMNS),
+        **files,
+    }
 
 
 def _report(view: View, own: Sequence[ExactFigure], tables: Sequence[InternalTable]) -> Report:

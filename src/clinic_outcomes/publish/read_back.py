@@ -23,7 +23,7 @@ from clinic_outcomes.publish.recipients import Audience, Recipient, recipients_o
 from clinic_outcomes.publish.released import NETWORK
 from clinic_outcomes.publish.report import marks
 from clinic_outcomes.publish.table_checks import check_table, figures_of
-from clinic_outcomes.publish.view import Release, View
+from clinic_outcomes.publish.view import Release
 
 PAGES = {
     Audience.PUBLIC: {"index.html", "methods.html"},
@@ -88,9 +88,10 @@ def _problem(recipient: Recipient, file: str, line: int, broken: RuleBrokenError
 
 
 def _allowed(release: Release, recipient: Recipient, exact: Exact, history: History) -> Allowed:
-    """What the recipient may be told. Clinics' figures are decided here by id, not by what composed the report."""
-    released, view = release.released, View(release, recipient)
-    of_others = release.outline.internal.of_others
+    """What the recipient may be told, decided by figure and not by the code that composed the report."""
+    released, outline = release.released, release.outline
+    of_others, public = outline.internal.of_others, outline.public
+    of_single_clinics = {described.dimension for described in outline.dimensions if described.of_single_clinics}
     internal = recipient.audience is Audience.INTERNAL
     mark = marks(release, recipient)
     return Allowed(
@@ -100,9 +101,15 @@ def _allowed(release: Release, recipient: Recipient, exact: Exact, history: Hist
             figure.figure_id: figure
             for figure in released.figures.values()
             if figure.clinic_id in (NETWORK, recipient.clinic_id)
-            and view.may_see(figure.clinic_id, figure.dimension)
-            and view.is_told(figure.measure)
+            and not (figure.clinic_id == NETWORK and figure.dimension in of_single_clinics)
             and not (internal and figure.clinic_id != NETWORK and figure.measure not in of_others)
+            and (
+                recipient.audience is not Audience.PUBLIC
+                or (
+                    figure.dimension in ("", *public.dimensions)
+                    and released.by_name[figure.measure].section not in public.sections_left_out
+                )
+            )
         },
         exact={
             figure.figure_id: figure

@@ -150,7 +150,9 @@ def _report_files(report: Report, release: Release) -> dict[str, str]:
     if report.unnamed:
         texts["tables/clinics_unnamed.csv"] = unnamed_table(report, release)
     if not report.is_public:
-        texts["tables/coverage.csv"] = coverage_table(report, release.released)
+        coverage = coverage_table(report, release.released)
+        # A table without a line would be one without the mark that each line has.
+        texts |= {"tables/coverage.csv": coverage} if coverage.count("\n") > 1 else {}
         texts["claims.html"] = render_claims(report, release)
     texts["tables/data_dictionary.csv"] = data_dictionary(report)
     texts["index.html"] = render_page(report, release)

@@ -51,10 +51,10 @@ def _kind(name: str, allowed: Allowed) -> tuple[tuple[str, ...], Callable[[Row, 
         "coverage.csv": (COVERAGE_COLUMNS, _check_coverage),
         "data_dictionary.csv": (DICTIONARY_COLUMNS, _check_nothing),
         "clinics_unnamed.csv": (UNNAMED_COLUMNS, _check_nothing),
-        "signals.csv": (SIGNAL_COLUMNS, _check_signal),
+        "signals.csv": (tuple(SIGNAL_COLUMNS), _check_signal),
     }
     if allowed.is_internal:
-        others["figures.csv"] = (FIGURE_COLUMNS, _check_exact)
+        others["figures.csv"] = (tuple(FIGURE_COLUMNS), _check_exact)
     return others.get(name, (tuple(COLUMNS), _check_released))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 
 from clinic_outcomes.contract import load_contract
@@ -133,9 +133,12 @@ def coverage_table(report: Report, released: Released) -> str:
     return _csv_lines([COVERAGE_COLUMNS, *rows])
 
 
-def data_dictionary(report: Report) -> str:
-    """CSV text: every column and measure of the other tables, and the canonical tables that figures come from."""
-    columns = [["column", name, "", "", meaning] for name, meaning in COLUMNS.items()]
+def data_dictionary(report: Report, further: Mapping[str, str] | None = None) -> str:
+    """CSV text: every column and measure of the other tables, and the canonical tables that figures come from.
+
+    ``further`` columns, with their meaning, stand in place of those of the same name.
+    """
+    columns = [["column", name, "", "", meaning] for name, meaning in (COLUMNS | dict(further or {})).items()]
     measures = [
         ["measure", measure.measure, measure.figure_type, measure.unit, measure.definition]
         for measure in report.measures
