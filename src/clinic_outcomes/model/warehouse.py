@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from clinic_outcomes.model.dbt_process import BUILD, UNREADABLE
+from clinic_outcomes.model.dbt_process import BUILD, RESULTS, UNREADABLE
 from clinic_outcomes.problems import ClinicOutcomesError, Problem
 from clinic_outcomes.records import NodeResult
 from clinic_outcomes.settings import Settings
@@ -62,14 +62,15 @@ class Dbt:
         if self._process.returncode == UNREADABLE:
             # No query has run yet, so this text is about the project and holds no value.
             raise ClinicOutcomesError(f"dbt cannot read its project:\n{output.strip()[-2000:]}")
-        manifest, results = _read(self._target / "manifest.json"), _read(self._target / "run_results.json")
-        if manifest is None or results is None:
+        results = self._target / RESULTS
+        if not results.is_file():
             raise ClinicOutcomesError(f"dbt ended before its work was done (exit code {self._process.returncode})")
-        nodes = tuple(sorted(map(_node, results["results"]), key=lambda node: node.node))
+        told: dict[str, Any] = json.loads(results.read_text(encoding="utf-8"))
+        nodes = tuple(sorted(map(_node, told["nodes"]), key=lambda node: node.node))
         failed = [node for node in nodes if node.status not in SUCCEEDED | {"skipped"}]
         if failed or self._process.returncode != 0:
             raise ClinicOutcomesError([_problem(node) for node in failed] or "dbt failed without naming a node")
-        return nodes, _marts(manifest)
+        return nodes, _marts(told["schemas"])
 
     def close(self) -> None:
         """End the process, whether it has built or not."""
@@ -96,13 +97,6 @@ def _environment(settings: Settings) -> dict[str, str]:
     }
 
 
-def _read(path: Path) -> dict[str, Any] | None:
-    if not path.is_file():
-        return None
-    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return content
-
-
 def _node(result: Mapping[str, Any]) -> NodeResult:
     """A node's result in our words: dbt's own message may quote a value, its count and kind of failures do not."""
     failures, status = result.get("failures") or 0, str(result["status"])
@@ -125,7 +119,6 @@ def _problem(node: NodeResult) -> Problem:
     )
 
 
-def _marts(manifest: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+def _marts(schemas: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
     """Names of the marts of each layer, from dbt's own list of its models."""
-    models = [node for node in manifest["nodes"].values() if node["resource_type"] == "model"]
-    return {layer: tuple(sorted(node["name"] for node in models if node["schema"] == layer)) for layer in LAYERS}
+    return {layer: tuple(sorted(name for name, schema in schemas.items() if schema == layer)) for layer in LAYERS}
