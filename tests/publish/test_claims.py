@@ -141,8 +141,8 @@ def _verdict(home: Path, number: int, recipient: str = "network") -> Verdict:
     ("with_event", "sessions_with_event", "verdict"),
     [
         (900, 3000, NOT_SUPPORTED),
-        # 2 % of 1,000 people and of 5,000 sessions have upper ends of about 3.6 % and 2.9 %.
-        (20, 100, SUPPORTED),
+        # 3 % of 1,000 people and 2 % of 5,000 sessions have upper ends of about 4.8 % and 2.9 %.
+        (28, 100, SUPPORTED),
         # On the line; withheld.
         (50, 100, UNKNOWN),
         (5, 100, UNKNOWN),
@@ -168,7 +168,7 @@ def test_without_side_effects_can_come_out_false(
         (0, 1000, SUPPORTED, 998),
         (0, 245, UNKNOWN, 243),
         (5, 1000, UNKNOWN, None),
-        (20, 1000, NOT_SUPPORTED, None),
+        (28, 1000, NOT_SUPPORTED, None),
     ],
 )
 def test_no_serious_event_comes_with_its_bound(
@@ -187,8 +187,8 @@ def test_no_serious_event_comes_with_its_bound(
 @pytest.mark.parametrize(
     ("within", "unknown", "verdict"),
     [
-        (950, 20, SUPPORTED),
-        (800, 20, NOT_SUPPORTED),
+        (950, 28, SUPPORTED),
+        (800, 28, NOT_SUPPORTED),
         # Two in ten have no recorded end: nine in ten may have passed in time.
         (800, 200, UNKNOWN),
         # How many have none is withheld.
@@ -205,9 +205,9 @@ def test_effects_without_a_recorded_end_contradict_nothing(
     ]
     lines = ["measure | clinic_id | dimension | category | numerator | denominator | patients | clinics"]
     for term in ("dissociation", "perceptual_disturbance", "nausea"):
-        lines.append(f"resolved_within_2_hours_share | network | term | {term} | {within} | 1000 | 400 | 3")
-        lines.append(f"end_not_recorded_share | network | term | {term} | {unknown} | 1000 | 400 | 3")
-        lines.append(f"adverse_events | network | term | {term} | 1000 | - | 400 | 3")
+        lines.append(f"resolved_within_2_hours_share | network | term | {term} | {within} | 1000 | 400 | 4")
+        lines.append(f"end_not_recorded_share | network | term | {term} | {unknown} | 1000 | 400 | 4")
+        lines.append(f"adverse_events | network | term | {term} | 1000 | - | 400 | 4")
     make_release(tmp_path, measures, "\n".join(lines))
     assert _verdict(tmp_path, 10) is verdict
 
@@ -255,7 +255,7 @@ any_event_share | network   | protocol  | iv_ketamine | 1800      | 3000        
     sessions = figures.strip().splitlines()[1:]
     measures.append(plain_measure("sessions_with_event_share", "safety", "rate", "percent", "session"))
     measures.append(plain_measure("sessions_given", "treatment", "count", "sessions", "session"))
-    for scope, clinics in (("alder", 1), ("birch", 1), ("network", 3)):
+    for scope, clinics in (("alder", 1), ("birch", 1), ("network", 4)):
         figures += f"sessions_given | {scope} | protocol | iv_ketamine | 1000 | - | 1000 | {clinics}\n"
     figures += "\n".join(line.replace("any_event_share", "sessions_with_event_share") for line in sessions)
 

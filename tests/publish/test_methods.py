@@ -44,7 +44,8 @@ def test_questionnaires_have_one_entry_a_quantity(home: Path) -> None:
     entries = {entry.anchor: entry for entry in found["chapter-outcomes"].entries}
     assert list(entries) == ["quantity-paired", "quantity-change", "quantity-response_share"]
     assert entries["quantity-response_share"].given_for == ("PCL-5: Week 4; Last", "PHQ-9: Last")
-    assert entries["quantity-change"].figure == "An average (points), to the nearest 2, of 100 or more to the nearest 1."
+    rounded = "An average (points), to the nearest 2, of 100 or more to the nearest 1."
+    assert entries["quantity-change"].figure == rounded
     assert [entry.label for entry in found["chapter-treatment"].entries] == ["Patients treated"]
 
 

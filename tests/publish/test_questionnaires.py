@@ -112,9 +112,9 @@ def test_a_number_whose_completeness_is_withheld_says_so(tmp_path: Path) -> None
 
 
 def test_intervals_hold_those_of_every_figure_shown_the_same(network: Grid) -> None:
-    # 60 % of 300: from 59.5 % to under 60.5 % of 298 to 302 people.
-    lowest = min(proportion_confint(-(-595 * n // 1000), n, method="wilson")[0] for n in range(298, 303))
-    highest = max(proportion_confint((605 * n - 1) // 1000, n, method="wilson")[1] for n in range(298, 303))
+    # 60 % of 300, to the nearest 2: from 59 % to under 61 % of 298 to 302 people.
+    lowest = min(proportion_confint(-(-590 * n // 1000), n, method="wilson")[0] for n in range(298, 303))
+    highest = max(proportion_confint((610 * n - 1) // 1000, n, method="wilson")[1] for n in range(298, 303))
     lower, upper = _interval(network.row(KETAMINE, "Week 4")[6], "%")
     assert lower <= 100 * lowest < lower + 1 and upper - 1 < 100 * highest <= upper
     # -18 to the nearest 1, SD under 13.5, at least 298 people.
@@ -122,6 +122,28 @@ def test_intervals_hold_those_of_every_figure_shown_the_same(network: Grid) -> N
     lower, upper = _interval(network.row(KETAMINE, "Week 4")[5], "")
     assert lower == pytest.approx(-18.5 - half_width, abs=0.1) and lower <= -18.5 - half_width
     assert upper == pytest.approx(-17.5 + half_width, abs=0.1) and upper >= -17.5 + half_width
+
+
+def test_intervals_of_fewer_than_100_allow_for_their_coarser_steps(tmp_path: Path) -> None:
+    measures = questionnaire("pcl_5", "PCL-5", "week_4", "Week 4", ["change", "change_sd", "response_share"], 1)
+    figures = """
+measure                     | clinic_id | dimension | category    | numerator | denominator | value  | patients | clinics
+pcl_5_week_4_change         | network   | protocol  | iv_ketamine | -1360     | 80          | -17.0  | 80       | 4
+pcl_5_week_4_change_sd      | network   | protocol  | iv_ketamine | -         | 80          | 13.2   | 80       | 4
+pcl_5_week_4_response_share | network   | protocol  | iv_ketamine | 41        | 80          | 0.5125 | 80       | 4
+"""  # noqa: E501
+    row = Grid(make_release(tmp_path, measures, figures) / "network" / "index.html").row(KETAMINE, "Week 4")
+    share, mean = (next(cell for cell in row if cell.startswith(start)) for start in ("50%", "\N{MINUS SIGN}16"))
+    # 50 % to the nearest 5, of 78 to 82 people: from 47.5 % to under 52.5 %.
+    lowest = min(proportion_confint(-(-475 * n // 1000), n, method="wilson")[0] for n in range(78, 83))
+    highest = max(proportion_confint((525 * n - 1) // 1000, n, method="wilson")[1] for n in range(78, 83))
+    lower, upper = _interval(share, "%")
+    assert lower <= 100 * lowest < lower + 1 and upper - 1 < 100 * highest <= upper
+    # -17 is shown as -16, for halves go up; its SD, shown as 14, is under 15.
+    half_width = stats.t.ppf(0.975, 77) * 15 / 78**0.5
+    lower, upper = _interval(mean, "")
+    assert lower == pytest.approx(-17 - half_width, abs=0.2) and lower <= -17 - half_width
+    assert upper == pytest.approx(-15 + half_width, abs=0.2) and upper >= -15 + half_width
 
 
 def test_a_mean_without_a_released_sd_has_no_interval(network: Grid) -> None:

@@ -400,7 +400,7 @@ def test_a_wide_breakdown_is_continued_in_another_table(tmp_path: Path) -> None:
     figures = "measure | clinic_id | dimension | category | numerator | denominator | patients | clinics\n" + "\n".join(
         f"{name} | {clinic} | severity | mild | 500 | - | 500 | {clinics}"
         for name in names
-        for clinic, clinics in (("alder", 1), ("network", 3))
+        for clinic, clinics in (("alder", 1), ("network", 4))
     )
     release = _release(tmp_path, measures=measures, figures=figures)
     page = Page((release / "alder" / "index.html").read_text(encoding="utf-8"))
