@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import re
-from pathlib import Path
-
-import duckdb
 import pytest
 
-from clinic_outcomes.settings import Settings
-from clinic_outcomes.synthetic import Plant, generate
+from tests.support.synthetic_network import SyntheticNetwork, network
+
+__all__ = ["network"]
 
 ADEQUATE_FAILURES = """
     SELECT patient_id, count(*) FILTER (
@@ -20,37 +16,7 @@ ADEQUATE_FAILURES = """
 """
 
 
-class Network:
-    """The true tables of all clinics that the project knows, without planted defects."""
-
-    def __init__(self, home: Path) -> None:
-        settings = Settings(home=home)
-        plant = Plant(defects=False, corrections=False, refused_delivery=False)
-        generate(settings.landing, 1500, 5, settings, plant=plant, truth=home / "truth")
-        self.truth = home / "truth"
-        self.counts = json.loads((self.truth / "truth.json").read_text())["clinics"]
-
-    def rows(self, sql: str) -> list[tuple[object, ...]]:
-        """SQL in which ``{course}`` stands for a table of all clinics, with the clinic as ``clinic_id``."""
-
-        def table(name: re.Match[str]) -> str:
-            files = f"read_parquet('{self.truth}/*/{name[1]}.parquet', filename = true)"
-            return f"(SELECT * EXCLUDE (filename), split_part(filename, '/', -2) AS clinic_id FROM {files})"
-
-        return duckdb.sql(re.sub(r"\{(\w+)\}", table, sql)).fetchall()
-
-    def value(self, sql: str) -> float:
-        """The one number that SQL gives."""
-        ((found,),) = self.rows(sql)
-        return float(str(found))
-
-
-@pytest.fixture(scope="module")
-def network(tmp_path_factory: pytest.TempPathFactory) -> Network:
-    return Network(tmp_path_factory.mktemp("outcomes"))
-
-
-def test_both_arms_of_a_trial_have_the_interview_before_and_after_two_weeks(network: Network) -> None:
+def test_both_arms_of_a_trial_have_the_interview_before_and_after_two_weeks(network: SyntheticNetwork) -> None:
     scores = """
         SELECT c.clinic_id, c.trial_arm, a.instrument_version, count(*), min(a.assessed_day - f.first_day),
             max(a.assessed_day - f.first_day)
@@ -80,7 +46,7 @@ def test_both_arms_of_a_trial_have_the_interview_before_and_after_two_weeks(netw
         assert low <= int(str(earliest)) <= int(str(latest)) <= high
 
 
-def test_ketamine_lowers_the_interview_more_than_midazolam(network: Network) -> None:
+def test_ketamine_lowers_the_interview_more_than_midazolam(network: SyntheticNetwork) -> None:
     change = """
         SELECT avg(after - before) FROM (
             SELECT clinic_id, patient_id,
@@ -95,7 +61,7 @@ def test_ketamine_lowers_the_interview_more_than_midazolam(network: Network) -> 
     assert 6 < difference < 18
 
 
-def test_a_screener_leaves_out_what_it_does_not_ask(network: Network) -> None:
+def test_a_screener_leaves_out_what_it_does_not_ask(network: SyntheticNetwork) -> None:
     answers = """
         SELECT count(*) FROM {assessment_item} AS i JOIN {assessment} AS a USING (clinic_id, assessment_id)
         JOIN (SELECT clinic_id, assessment_id, item_number, item_value FROM {assessment_item}) AS first
@@ -109,7 +75,7 @@ def test_a_screener_leaves_out_what_it_does_not_ask(network: Network) -> None:
         assert network.value(answers % (first, later, 1, "NOT")) > 5
 
 
-def test_dissociation_fades_within_two_hours_of_the_start(network: Network) -> None:
+def test_dissociation_fades_within_two_hours_of_the_start(network: SyntheticNetwork) -> None:
     totals = """
         SELECT avg(points) FROM (
             SELECT clinic_id, assessment_id, sum(item_value) AS points FROM {assessment_item}
@@ -121,14 +87,14 @@ def test_dissociation_fades_within_two_hours_of_the_start(network: Network) -> N
     assert network.value(totals % "115 AND 130") < 1.5
 
 
-def test_depression_is_rated_in_a_system_of_totals(network: Network) -> None:
+def test_depression_is_rated_in_a_system_of_totals(network: SyntheticNetwork) -> None:
     rated = "SELECT count(*), min(delivered_total), max(delivered_total) FROM {assessment} WHERE instrument = 'madrs'"
     ((count, lowest, highest),) = network.rows(rated)
     assert int(str(count)) > 50
     assert 0 <= int(str(lowest)) < 20 < int(str(highest)) <= 60
 
 
-def test_people_with_none_one_and_more_adequate_failures(network: Network) -> None:
+def test_people_with_none_one_and_more_adequate_failures(network: SyntheticNetwork) -> None:
     shares = dict(network.rows(f"SELECT least(failures, 2), count(*) FROM ({ADEQUATE_FAILURES}) GROUP BY ALL"))
     assert set(shares) == {0, 1, 2}
     assert min(int(str(count)) for count in shares.values()) > 50
@@ -137,7 +103,7 @@ def test_people_with_none_one_and_more_adequate_failures(network: Network) -> No
 @pytest.mark.parametrize(
     "change", ["start_day > first_day AND start_day <= last_day", "stop_day BETWEEN first_day AND last_day"]
 )
-def test_medication_changes_during_courses(network: Network, change: str) -> None:
+def test_medication_changes_during_courses(network: SyntheticNetwork, change: str) -> None:
     changed = f"""
         SELECT count(*) FROM {{medication}} JOIN (
             SELECT clinic_id, patient_id, min(session_day) AS first_day, max(session_day) AS last_day
@@ -148,12 +114,12 @@ def test_medication_changes_during_courses(network: Network, change: str) -> Non
     assert network.value("SELECT count(*) FROM {medication} WHERE stop_day < start_day") == 0
 
 
-def test_courses_of_both_phases(network: Network) -> None:
+def test_courses_of_both_phases(network: SyntheticNetwork) -> None:
     phases = dict(network.rows("SELECT phase, count(*) FROM {course} GROUP BY ALL"))
     assert set(phases) == {"induction", "maintenance"}
 
 
-def test_a_referring_clinic_is_one_that_had_seen_the_person(network: Network) -> None:
+def test_a_referring_clinic_is_one_that_had_seen_the_person(network: SyntheticNetwork) -> None:
     numbers = {f"NET-{place:02d}": clinic for place, clinic in enumerate(sorted(network.counts), start=1)}
     named = network.rows("SELECT clinic_id, patient_id, source_type, referring_clinic_id FROM {referral}")
     by_network = [row for row in named if row[3] is not None]
@@ -174,7 +140,7 @@ def test_a_referring_clinic_is_one_that_had_seen_the_person(network: Network) ->
     assert all(found)
 
 
-def test_everybody_is_treated_under_one_protocol_and_the_counts_add_up(network: Network) -> None:
+def test_everybody_is_treated_under_one_protocol_and_the_counts_add_up(network: SyntheticNetwork) -> None:
     several = "SELECT patient_id FROM {course} GROUP BY clinic_id, patient_id HAVING count(DISTINCT protocol) > 1"
     assert network.rows(several) == []
     for clinic, counts in network.counts.items():

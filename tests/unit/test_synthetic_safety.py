@@ -3,48 +3,15 @@
 from __future__ import annotations
 
 import csv
-import json
-import re
 from pathlib import Path
 
-import duckdb
 import pytest
 
-from clinic_outcomes.mapping import load_clinics
 from clinic_outcomes.settings import Settings
-from clinic_outcomes.synthetic import GenerateRecord, Plant, generate
+from clinic_outcomes.synthetic import Plant, generate
+from tests.support.synthetic_network import SyntheticNetwork, network
 
-
-class Network:
-    """Deliveries of all clinics that the project knows and their true tables, with a cluster of serious events."""
-
-    def __init__(self, home: Path) -> None:
-        self.settings = Settings(home=home)
-        self.truth = home / "truth"
-        plant = Plant(defects=False, corrections=False, refused_delivery=False)
-        self.record: GenerateRecord = generate(self.settings.landing, 1500, 5, self.settings, plant=plant)
-        self.counts = json.loads((self.truth / "truth.json").read_text())["clinics"]
-        self.systems = {name: clinic.system.name for name, clinic in load_clinics(self.settings).items()}
-
-    def rows(self, sql: str) -> list[tuple[object, ...]]:
-        """SQL in which ``{course}`` stands for a table of all clinics, with the clinic as ``clinic_id``."""
-
-        def table(name: re.Match[str]) -> str:
-            files = f"read_parquet('{self.truth}/*/{name[1]}.parquet', filename = true)"
-            return f"(SELECT * EXCLUDE (filename), split_part(filename, '/', -2) AS clinic_id FROM {files})"
-
-        return duckdb.sql(re.sub(r"\{(\w+)\}", table, sql)).fetchall()
-
-    def value(self, sql: str) -> float:
-        """The one number that SQL gives."""
-        ((found,),) = self.rows(sql)
-        return float(str(found))
-
-
-@pytest.fixture(scope="module")
-def network(tmp_path_factory: pytest.TempPathFactory) -> Network:
-    return Network(tmp_path_factory.mktemp("safety"))
-
+__all__ = ["network"]
 
 # CTCAE v5: either pressure decides.
 GRADE = """
@@ -56,7 +23,7 @@ GRADE = """
 """
 
 
-def test_hypertension_is_of_the_grade_that_was_measured(network: Network) -> None:
+def test_hypertension_is_of_the_grade_that_was_measured(network: SyntheticNetwork) -> None:
     grades = network.rows(
         f"SELECT grade, {GRADE} AS measured, count(*) FROM {{adverse_event}} JOIN {{session}} "
         "USING (clinic_id, session_id) WHERE term = 'hypertension' GROUP BY ALL ORDER BY ALL"
@@ -65,7 +32,7 @@ def test_hypertension_is_of_the_grade_that_was_measured(network: Network) -> Non
     assert min(int(str(count)) for *_, count in grades) > 20
 
 
-def test_pressures_rise_as_published(network: Network) -> None:
+def test_pressures_rise_as_published(network: SyntheticNetwork) -> None:
     """Of 203 people treated with ketamine, 44.3 % were at 165/100 or above at some time (Rodrigues 2022)."""
     people = network.value(
         "SELECT avg(high::INTEGER) FROM ("
@@ -85,7 +52,7 @@ def test_pressures_rise_as_published(network: Network) -> None:
     assert sessions * 0.01 < no_discharge < sessions * 0.06
 
 
-def test_some_sessions_have_no_record_at_all(network: Network) -> None:
+def test_some_sessions_have_no_record_at_all(network: SyntheticNetwork) -> None:
     without = """
         FROM {session} AS s
         WHERE coalesce(
@@ -100,7 +67,7 @@ def test_some_sessions_have_no_record_at_all(network: Network) -> None:
         assert network.value(f"SELECT count(*) {without} AND (clinic_id, session_id) IN ({told})") == 0
 
 
-def test_some_doses_lie_outside_the_usual(network: Network) -> None:
+def test_some_doses_lie_outside_the_usual(network: SyntheticNetwork) -> None:
     """The programmes name 0.5 to 1.0 mg/kg, with a spread of 0.06 at most."""
     low, high, sessions = (
         int(str(value))
@@ -115,7 +82,7 @@ def test_some_doses_lie_outside_the_usual(network: Network) -> None:
     assert 0.6 < network.value(near) < 0.95
 
 
-def test_a_course_stopped_for_an_event_has_that_event_on_its_last_day(network: Network) -> None:
+def test_a_course_stopped_for_an_event_has_that_event_on_its_last_day(network: SyntheticNetwork) -> None:
     last = "SELECT clinic_id, course_id, max(session_day) AS last_day FROM {session} GROUP BY ALL"
     stopping = (
         "SELECT clinic_id, s.course_id, onset_day FROM {adverse_event} JOIN {session} AS s "
@@ -136,7 +103,7 @@ def test_a_course_stopped_for_an_event_has_that_event_on_its_last_day(network: N
     assert others == []
 
 
-def test_events_end_before_discharge_after_it_and_not_at_all(network: Network) -> None:
+def test_events_end_before_discharge_after_it_and_not_at_all(network: SyntheticNetwork) -> None:
     shares = network.rows(
         "SELECT avg((end_minutes IS NULL)::INTEGER), "
         "avg((end_minutes <= infusion_minutes + recovery_minutes)::INTEGER) "
@@ -149,7 +116,7 @@ def test_events_end_before_discharge_after_it_and_not_at_all(network: Network) -
 
 @pytest.mark.parametrize(("instrument", "systems"), [("cadss", {"brightwell"}), ("cadss_6", {"cedarline", "meridian"})])
 def test_dissociation_is_rated_before_at_its_height_and_after(
-    network: Network, instrument: str, systems: set[str]
+    network: SyntheticNetwork, instrument: str, systems: set[str]
 ) -> None:
     rated = network.rows(
         f"""
@@ -175,7 +142,7 @@ def test_dissociation_is_rated_before_at_its_height_and_after(
     assert mean["height"] > 4 * max(mean["before"], mean["after"])
 
 
-def test_the_screener_is_asked_at_intake_and_during_treatment(network: Network) -> None:
+def test_the_screener_is_asked_at_intake_and_during_treatment(network: SyntheticNetwork) -> None:
     asked = network.rows(
         "SELECT clinic_id, instrument_version, session_id IS NOT NULL FROM {assessment} "
         "WHERE instrument = 'c_ssrs_screener' GROUP BY ALL"
@@ -188,7 +155,7 @@ def test_the_screener_is_asked_at_intake_and_during_treatment(network: Network) 
     }
 
 
-def test_one_delivery_holds_a_cluster_of_serious_events(network: Network) -> None:
+def test_one_delivery_holds_a_cluster_of_serious_events(network: SyntheticNetwork) -> None:
     (clinic,) = [clinic for clinic in network.record.clinics if "serious_cluster" in clinic.planted]
     deliveries = network.counts[clinic.clinic_id]["deliveries"]
     assert [delivery["planted"].get("serious_cluster") for delivery in deliveries] == [None, 6]
