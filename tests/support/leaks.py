@@ -65,11 +65,12 @@ def _decoded(data: bytes, name: str, depth: int) -> Iterator[str]:
 def _json_texts(data: bytes) -> Iterator[str]:
     """Texts of JSON, a document or one a line, with escapes resolved: ``\\u00fc`` hides an ü."""
     text = data.decode("utf-8", "replace")
-    for part in (text, *text.splitlines()):
-        try:
-            yield "\n".join(_strings(json.loads(part)))
-        except ValueError:
-            continue
+    try:
+        yield "\n".join(_strings(json.loads(text)))
+    except ValueError:
+        for line in text.splitlines():
+            with suppress(ValueError):
+                yield "\n".join(_strings(json.loads(line)))
 
 
 def _strings(value: object) -> Iterator[str]:
@@ -84,10 +85,14 @@ def _strings(value: object) -> Iterator[str]:
         yield str(value)
 
 
+def _text(cell: object) -> str:
+    return "\n".join(_strings(cell)) if isinstance(cell, dict | list) else str(cell)
+
+
 def _rows(cursor: duckdb.DuckDBPyConnection) -> Iterator[str]:
     while rows := cursor.fetchmany(50_000):
         # Texts as they are: their representation would escape quotes and what is not printable.
-        yield "\n".join(text for row in rows for text in _strings(list(row)))
+        yield "\n".join([_text(cell) for row in rows for cell in row])
 
 
 def _duckdb_texts(path: Path) -> Iterator[str]:
