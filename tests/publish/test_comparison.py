@@ -1,4 +1,4 @@
-"""Clinics beside their network: limits of chance, observed over expected, and charts over releases."""
+"""Clinics beside their network, without names: limits of chance, observed over expected, charts over releases."""
 
 from __future__ import annotations
 
@@ -46,11 +46,12 @@ def test_positions_are_those_of_limits_for_the_clinics_size(release: Path) -> No
     assert chance.cdf(60) < 0.001 and chance.sf(149) < 0.001
     positions = {row[0]: row[2] for row in page.tables[TABLE][1:]}
     assert positions == {
-        "1. Alder House": "within the limits",
-        "2. Birch House": "within the limits",
-        "3. Cedar House": "below the 99.8% limits",
-        "4. Dogwood House": "above the 95% limits",
-        "5. Elm House": "above the 99.8% limits",
+        # All are of 200 people: from the lowest share to the highest, and nobody's name.
+        "Point 1": "below the 99.8% limits",
+        "Point 2": "within the limits",
+        "Point 3": "within the limits",
+        "Point 4": "above the 95% limits",
+        "Point 5": "above the 99.8% limits",
     }
     assert "times as much as chance alone would have them" in page.words
 
@@ -58,13 +59,13 @@ def test_positions_are_those_of_limits_for_the_clinics_size(release: Path) -> No
 def test_limits_widen_where_clinics_differ_by_more_than_chance(release: Path) -> None:
     page = Grid(release / "network" / "index.html")
     assert page.tables[TABLE][0][3] == "Allowing for how clinics differ"
-    assert page.row(TABLE, "4. Dogwood House")[3] == "within the limits"
+    assert page.row(TABLE, "Point 4")[3] == "within the limits"
 
 
 def test_a_clinic_sees_its_own_position_and_nobody_elses(release: Path) -> None:
     text = (release / "birch" / "index.html").read_text(encoding="utf-8")
     page = Grid(release / "birch" / "index.html")
-    assert [row[0] for row in page.tables[TABLE][1:]] == ["1. Birch House"]
+    assert [row[0] for row in page.tables[TABLE][1:]] == ["This clinic"]
     assert len(page.tables[TABLE][0]) == 3
     assert text.count("<circle") == 1
     assert "Cedar" not in text and "chance alone would have them" not in page.words
@@ -73,8 +74,11 @@ def test_a_clinic_sees_its_own_position_and_nobody_elses(release: Path) -> None:
 
 def test_observed_over_expected_stands_once(release: Path) -> None:
     page = Grid(release / "network" / "index.html")
-    assert page.row("observed-over-expected", "Cedar House")[1].startswith("0.6")
+    # 0.6 of 0.531 responded at one clinic, up to 1.4 at another: in that order, without names.
+    assert page.row("observed-over-expected", "Intravenous ketamine")[1] == "0.6 , 0.9 , 1.0 , 1.1 , 1.4 5 of 5 clinics"
     assert "outcomes-protocol" not in page.tables
+    own = Grid(release / "cedar" / "index.html")
+    assert own.row("observed-over-expected", "Intravenous ketamine")[1].startswith("0.6")
 
 
 def test_a_chart_over_releases_needs_eight(tmp_path: Path) -> None:
@@ -125,11 +129,13 @@ sessions_given             | network   | organisation     | owner_1  | 900      
 sessions_given             | network   | organisation     | owner_9  | 700       | -           | 300      | 4
 """
     release = make_release(tmp_path, measures, figures, clinics=CLINICS)
-    network, birch = (Grid(release / name / "index.html") for name in ("network", "birch"))
-    assert network.row("referral-referring-clinic", "Cedar")[1] == "100"
+    birch = Grid(release / "birch" / "index.html")
     assert birch.row("treatment-organisation", "Owner 1")[1:] == ["200"]
-    told = "".join(path.read_text(encoding="utf-8") for path in (release / "birch").rglob("*") if path.is_file())
-    assert "cedar" not in told.lower() and "owner_9" not in told and "sessions_given/network/organisation" not in told
+    for folder in ("birch", "network", "public"):
+        told = "".join(path.read_text(encoding="utf-8") for path in (release / folder).rglob("*") if path.is_file())
+        assert "referring_clinic/" not in told and "owner_9" not in told
+        assert "sessions_given/network/organisation" not in told
+        assert folder != "birch" or "cedar" not in told.lower()
 
 
 def test_what_is_told_of_the_network_alone_has_no_column_of_the_clinic(tmp_path: Path) -> None:
