@@ -23,3 +23,15 @@
 {% macro cluster_named(template) -%}
     replace(replace({{ template }}, '{letter}', upper(cluster)), '{cluster_label}', cluster_label)
 {%- endmacro %}
+
+
+{#-
+    The name of a count of a questionnaire, from its template. Who is watched until the window of a time point opens is a
+    count of no questionnaire; between a first and a last score there is no window, and who has a first is of one.
+-#}
+{% macro count_named(template) -%}
+    replace(replace(replace(
+        {{ template }},
+        '{watched}', case time_point when 'first_to_last' then '{instrument}_{time_point}_watched' else 'watched_{time_point}' end
+    ), '{instrument}', instrument), '{time_point}', time_point)
+{%- endmacro %}

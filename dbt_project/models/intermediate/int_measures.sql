@@ -116,9 +116,9 @@ of_questionnaires as (
         coalesce(citation, '') as source,
         time_point = 'first_to_last' as is_pooled,
         '' as count_measure,
-        instrument || '_' || time_point || '_' || numerator_count as numerator_count,
-        instrument || '_' || time_point || '_' || denominator_count as denominator_count,
-        instrument || '_' || time_point || '_' || remainder_count as remainder_count,
+        {{ count_named('numerator_count') }} as numerator_count,
+        {{ count_named('denominator_count') }} as denominator_count,
+        {{ count_named('remainder_count') }} as remainder_count,
         cast(null as varchar) as exposure_count,
         false as is_whole_denominator
     from combined

@@ -87,7 +87,7 @@ select
     '' as threshold_set,
     '' as source,
     false as is_pooled,
-    stem || numerator_count as numerator_count,
-    stem || denominator_count as denominator_count,
-    stem || remainder_count as remainder_count
+    {{ count_named('numerator_count') }} as numerator_count,
+    {{ count_named('denominator_count') }} as denominator_count,
+    {{ count_named('remainder_count') }} as remainder_count
 from named

@@ -7,13 +7,17 @@ with cells as (
 
 counts as (
 
-    {%- for column in ['count_id', 'network_count_id'] %}
+    {%- for column in ['counts.count_id', 'counts.network_count_id as count_id'] %}
     select
-        counts.{{ column }} as count_id,
+        {{ column }},
         counts.is_count,
-        case when measures.figure_type = 'model_value' then 'patient' else measures.contributors end as contributors
+        case coalesce(owners.figure_type, measures.figure_type)
+            when 'model_value' then 'patient'
+            else coalesce(owners.contributors, measures.contributors)
+        end as contributors
     from {{ ref('dim_counts') }} as counts
-    inner join {{ ref('int_measures') }} as measures on split_part(counts.count_id, '/', 1) = measures.measure
+    inner join {{ ref('int_measures') }} as measures on counts.measure = measures.measure
+    left join {{ ref('int_measures') }} as owners on split_part(counts.count_id, '/', 1) = owners.measure
     {%- if not loop.last %}
     union
     {%- endif %}
@@ -24,7 +28,9 @@ counts as (
 told as (
 
     select
-        cells.*,
+        cells.count_id,
+        cells.clinic_id,
+        cells.dimension,
         {%- for column, of_numerator, of_denominator, of_remainder in [
             ['value', 'numerator', 'denominator', 'denominator - figures.numerator'],
             ['largest', 'numerator_largest', 'denominator_largest', 'remainder_largest'],
@@ -37,8 +43,9 @@ told as (
             {%- if column == 'value' %}
             when 'exposure' then rates.exposure
             {%- endif %}
-        end as {{ column }}{{ ',' if not loop.last }}
+        end as {{ column }},
         {%- endfor %}
+        cells.category
     from cells
     inner join {{ ref('agg_figures') }} as figures on cells.figure_id = figures.figure_id
     left join {{ ref('int_event_rates') }} as rates

@@ -71,13 +71,13 @@ parts as (
 
     select
         measure,
-        'network' as clinic_id,
         dimension,
         category,
         {%- for name, number in parts %}
         max(abs({{ number }})) as {{ name }}_largest,
-        {{ sum_of_largest('abs(' ~ number ~ ')', 2) }} as {{ name }}_two_largest{{ ',' if not loop.last }}
+        {{ sum_of_largest('abs(' ~ number ~ ')', 2) }} as {{ name }}_two_largest,
         {%- endfor %}
+        'network' as clinic_id
     from figures
     where clinic_id <> 'network'
     group by measure, dimension, category
@@ -89,15 +89,15 @@ of_count as (
 
     select
         measures.measure,
-        parts.clinic_id,
         parts.dimension,
         parts.category,
         {%- for kind in ['largest', 'two_largest'] %}
         case
             when measures.denominator_count like '%/of' then parts.denominator_{{ kind }}
             else parts.numerator_{{ kind }}
-        end as {{ kind }}{{ ',' if not loop.last }}
+        end as {{ kind }},
         {%- endfor %}
+        parts.clinic_id
     from measures
     inner join parts on split_part(measures.denominator_count, '/', 1) = parts.measure
     where measures.figure_type = 'model_value' and measures.numerator_count is null
@@ -270,7 +270,6 @@ select
     cast(patients as bigint) as patients,
     cast(clinics as bigint) as clinics,
     cast(numerator_patients as bigint) as numerator_patients,
-    cast(numerator_clinics as bigint) as numerator_clinics,
     -- Nothing of nothing; empty where nobody knows who has what.
     {%- for kind in ['largest', 'two_largest'] %}
     cast(coalesce(numerator_{{ kind }}, case when {{ of_network }} and numerator = 0 then 0 end) as decimal(18, 4))
@@ -282,6 +281,7 @@ select
             when figure_type = 'rate'
                 then coalesce(remainder_{{ kind }}, case when {{ of_network }} and denominator = numerator then 0 end)
         end as bigint
-    ) as remainder_{{ kind }}{{ ',' if not loop.last }}
+    ) as remainder_{{ kind }},
     {%- endfor %}
+    cast(numerator_clinics as bigint) as numerator_clinics
 from filled

@@ -82,7 +82,11 @@ of_clinics as (
             and tellers.clinic_id = cells.clinic_id
             and network.dimension = cells.dimension
             and network.category = cells.category
-    where network.count_id not in (select weeks.count_id from weeks where weeks.role = 'numerator')
+    where
+        network.count_id not in (
+            select weeks.count_id from weeks
+            where weeks.role = 'numerator'
+        )
     union all
     -- Losses of a clinic stay among the network's when nobody is at risk there any more.
     select
@@ -145,283 +149,18 @@ remainders as (
         'rest/' || figure_cells.figure_id as relation_id,
         '=' as relation,
         '' as guess,
-        {{ member }},
-        case role when 'denominator' then -1 else 1 end as coefficient
+        figure_cells.count_id,
+        figure_cells.clinic_id,
+        figure_cells.dimension,
+        figure_cells.category,
+        case figure_cells.role when 'denominator' then -1 else 1 end as coefficient
     from {{ ref('agg_figure_cells') }} as figure_cells
     where
-        role <> 'exposure'
-        and figure_id in (
+        figure_cells.role <> 'exposure'
+        and figure_cells.figure_id in (
             select rates.figure_id from {{ ref('agg_figure_cells') }} as rates
             where rates.role = 'remainder'
         )
-
-),
-
--- How the categories of a count add up, and to what.
-rules as (
-
-    select * from {{ ref('dimension_sums') }}
-
-),
-
-parts as (
-
-    select
-        cells.*,
-        cells.count_id || '/' || cells.clinic_id || '/' || cells.dimension as sum_id,
-        coalesce(of_count.adding_up, in_general.adding_up) as adding_up,
-        coalesce(of_count.whole_count, cells.count_id) as whole_count,
-        case coalesce(of_count.whole, in_general.whole) when 'all' then '' else 'protocol' end as whole_dimension,
-        case coalesce(of_count.whole, in_general.whole) when 'all' then '' else '{{ var("study_protocol") }}' end
-            as whole_category
-    from cells
-    inner join bases on cells.count_id = bases.told_count_id
-    inner join rules as in_general
-        on
-            cells.dimension = in_general.dimension
-            and cells.contributors = in_general.contributors
-            and in_general.count_id is null
-    left join rules as of_count
-        on
-            cells.dimension = of_count.dimension
-            and cells.contributors = of_count.contributors
-            and bases.count_id = of_count.count_id
-    where coalesce(of_count.adding_up, in_general.adding_up) <> 'none'
-
-),
-
-divided as (
-
-    select distinct
-        sum_id,
-        count_id,
-        clinic_id,
-        dimension,
-        whole_count,
-        whole_dimension,
-        whole_category
-    from parts
-
-),
-
--- Of a dimension that not every clinic tells of, the network's categories add up to the wholes of those clinics that do.
-deliverers as (
-
-    select
-        tellers.network_count_id,
-        tellers.count_id,
-        tellers.clinic_id,
-        dimensions.dimension,
-        delivering.clinic_id is not null as is_delivering,
-        bool_and(delivering.clinic_id is not null) over (
-            partition by tellers.network_count_id, dimensions.dimension
-        ) as are_all
-    from tellers
-    cross join (
-        select distinct dimension_tables.dimension
-        from {{ ref('dimension_tables') }} as dimension_tables
-    ) as dimensions
-    left join {{ ref('int_dimension_clinics') }} as delivering
-        on dimensions.dimension = delivering.dimension and tellers.clinic_id = delivering.clinic_id
-
-),
-
-whole_keys as (
-
-    select
-        sum_id,
-        whole_count as count_id,
-        clinic_id,
-        whole_dimension as dimension,
-        whole_category as category
-    from divided
-    where
-        clinic_id <> 'network'
-        or (count_id, dimension) not in (
-            select (partial.network_count_id, partial.dimension) from deliverers as partial
-            where not partial.are_all
-        )
-    union all
-    select
-        divided.sum_id,
-        deliverers.count_id,
-        deliverers.clinic_id,
-        divided.whole_dimension as dimension,
-        divided.whole_category as category
-    from divided
-    inner join deliverers
-        on divided.count_id = deliverers.network_count_id and divided.dimension = deliverers.dimension
-    where divided.clinic_id = 'network' and deliverers.is_delivering and not deliverers.are_all
-
-),
-
-wholes as (
-
-    select * from whole_keys
-    where sum_id not in (
-        select lacking.sum_id
-        from whole_keys as lacking
-        left join cells
-            on
-                lacking.count_id = cells.count_id
-                and lacking.clinic_id = cells.clinic_id
-                and lacking.dimension = cells.dimension
-                and lacking.category = cells.category
-        where cells.count_id is null
-    )
-
-),
-
--- What is left of a denominator adds up as the denominator and the numerator do, or not at all.
-of_categories as (
-
-    select distinct
-        sum_id,
-        case
-            when adding_up = 'partition' then '='
-            when is_count and adding_up <> 'overlap' then '<='
-            else ''
-        end as relation,
-        case adding_up when 'disjoint' then '=' when 'overlap' then '<=' else '' end as guess,
-        case when adding_up in ('partition', 'disjoint') then 1 else -1 end as sign
-    from parts
-    where
-        case
-            when split_part(count_id, '/', 2) = 'rest' then adding_up = 'disjoint'
-            else is_count or adding_up in ('partition', 'disjoint')
-        end
-
-),
-
-overlapping as (
-
-    select
-        *,
-        sum_id || '/' || category as part_id
-    from parts
-    where is_count and adding_up in ('overlap', 'exhaustive_overlap') and split_part(count_id, '/', 2) <> 'rest'
-
-),
-
-category_sums as (
-
-    select
-        'categories/' || of_categories.sum_id as relation_id,
-        of_categories.relation,
-        of_categories.guess,
-        parts.count_id,
-        parts.clinic_id,
-        parts.dimension,
-        parts.category,
-        of_categories.sign as coefficient
-    from of_categories
-    inner join parts on of_categories.sum_id = parts.sum_id
-    where of_categories.sum_id in (select wholes.sum_id from wholes)
-    union all
-    select
-        'categories/' || of_categories.sum_id as relation_id,
-        of_categories.relation,
-        of_categories.guess,
-        wholes.count_id,
-        wholes.clinic_id,
-        wholes.dimension,
-        wholes.category,
-        -of_categories.sign as coefficient
-    from of_categories
-    inner join wholes on of_categories.sum_id = wholes.sum_id
-    union all
-    select
-        'within/' || part_id as relation_id,
-        '<=' as relation,
-        '' as guess,
-        {{ member }},
-        1 as coefficient
-    from overlapping
-    where sum_id in (select wholes.sum_id from wholes)
-    union all
-    select
-        'within/' || overlapping.part_id as relation_id,
-        '<=' as relation,
-        '' as guess,
-        wholes.count_id,
-        wholes.clinic_id,
-        wholes.dimension,
-        wholes.category,
-        -1 as coefficient
-    from overlapping
-    inner join wholes on overlapping.sum_id = wholes.sum_id
-
-),
-
--- Events of terms within their system class, as far as clinics put them there.
-classes as (
-
-    select
-        'terms/' || classes.count_id || '/' || classes.clinic_id || '/' || classes.category as sum_id,
-        classes.contributors,
-        classes.count_id,
-        classes.clinic_id,
-        classes.category as class_category,
-        cells.category
-    from cells as classes
-    inner join {{ ref('adverse_event_terms') }} as terms on classes.category = terms.system_class
-    inner join cells
-        on
-            classes.count_id = cells.count_id
-            and classes.clinic_id = cells.clinic_id
-            and cells.dimension = 'term'
-            and cells.category = terms.term
-    where classes.dimension = 'system_class' and split_part(classes.count_id, '/', 2) <> 'rest'
-
-),
-
-class_sums as (
-
-    select
-        sum_id as relation_id,
-        '' as relation,
-        case contributors when 'event' then '=' else '<=' end as guess,
-        count_id,
-        clinic_id,
-        'term' as dimension,
-        category,
-        case contributors when 'event' then 1 else -1 end as coefficient
-    from classes
-    union all
-    select distinct
-        sum_id as relation_id,
-        '' as relation,
-        case contributors when 'event' then '=' else '<=' end as guess,
-        count_id,
-        clinic_id,
-        'system_class' as dimension,
-        class_category as category,
-        case contributors when 'event' then -1 else 1 end as coefficient
-    from classes
-    union all
-    select
-        sum_id || '/' || category as relation_id,
-        '' as relation,
-        '<=' as guess,
-        count_id,
-        clinic_id,
-        'term' as dimension,
-        category,
-        1 as coefficient
-    from classes
-    where contributors <> 'event'
-    union all
-    select
-        sum_id || '/' || category as relation_id,
-        '' as relation,
-        '<=' as guess,
-        count_id,
-        clinic_id,
-        'system_class' as dimension,
-        class_category as category,
-        -1 as coefficient
-    from classes
-    where contributors <> 'event'
 
 ),
 
@@ -454,7 +193,7 @@ steps as (
 
     select
         *,
-        '/' || clinic_id || '/' || dimension || '/' || category as sum_id,
+        '/' || clinic_id || '/' || dimension || '/' || category as place,
         lag(at_risk) over table_rows as at_risk_before,
         lag(losses) over table_rows as losses_before,
         first_value(at_risk) over table_rows as at_risk_first
@@ -474,7 +213,7 @@ life_tables as (
     ] %}
     {%- for column, coefficient in members %}
     select distinct
-        '{{ kind }}/' || {{ of }} || sum_id as relation_id,
+        '{{ kind }}/' || {{ of }} || place as relation_id,
         '<=' as relation,
         '' as guess,
         {{ column }} as count_id,
@@ -492,17 +231,119 @@ life_tables as (
 
 ),
 
+-- What counts have to do with each other, cell by cell; of the network, where the same clinics tell of all of them.
+instances as (
+
+    select
+        '' as each_of,
+        '' as instrument,
+        '' as time_point,
+        '' as stem
+    union all
+    select distinct
+        'instrument' as each_of,
+        instrument,
+        '' as time_point,
+        instrument || '_' as stem
+    from {{ ref('int_measures') }}
+    where instrument <> ''
+    union all
+    select distinct
+        'time_point' as each_of,
+        '' as instrument,
+        time_point,
+        time_point || '_' as stem
+    from {{ ref('int_measures') }}
+    where instrument <> '' and time_point <> ''
+    union all
+    select distinct
+        'instrument_and_time_point' as each_of,
+        instrument,
+        time_point,
+        instrument || '_' || time_point || '_' as stem
+    from {{ ref('int_measures') }}
+    where instrument <> '' and time_point <> ''
+
+),
+
+rules_of_counts as (
+
+    select
+        instances.stem || rules.relation as rule_id,
+        coalesce(rules.comparison, '') as relation,
+        coalesce(rules.guess, '') as guess,
+        rules.dimension as told_dimension,
+        rules.coefficient,
+        count(*) over (partition by rules.relation, instances.stem) as members,
+        replace(replace(replace(
+            rules.count_id, '{primary_instrument}', '{{ var("primary_instrument") }}'
+        ), '{instrument}', instances.instrument), '{time_point}', instances.time_point) as count_id
+    from {{ ref('count_relations') }} as rules
+    inner join instances on coalesce(rules.each_of, '') = instances.each_of
+
+),
+
+tellers_of_counts as (
+
+    select
+        count_id,
+        string_agg(clinic_id, ' ' order by clinic_id) as clinic_ids
+    from tellers
+    where count_id = network_count_id
+    group by count_id
+
+),
+
+of_counts as (
+
+    select
+        rules.*,
+        'counts/' || rules.rule_id || '/' || cells.clinic_id || '/' || cells.dimension || '/' || cells.category
+            as relation_id,
+        cells.clinic_id,
+        cells.dimension,
+        cells.category,
+        case cells.clinic_id when 'network' then tellers.clinic_ids end as clinic_ids
+    from rules_of_counts as rules
+    inner join cells on rules.count_id = cells.count_id
+    left join tellers_of_counts as tellers on cells.count_id = tellers.count_id
+    where case rules.told_dimension
+        when 'every' then true
+        when 'whole' then cells.dimension = ''
+        else rules.told_dimension = cells.dimension
+    end
+
+),
+
+count_sums as (
+
+    select
+        relation_id,
+        relation,
+        guess,
+        {{ member }},
+        coefficient
+    from of_counts
+    where
+        relation_id in (
+            select met.relation_id from of_counts as met
+            group by met.relation_id, met.members
+            having count(*) = met.members and count(distinct met.clinic_ids) <= 1
+        )
+
+),
+
 members as (
 
     select * from clinic_sums
     union all
     select * from remainders
     union all
-    select * from category_sums
-    union all
-    select * from class_sums
+    select * from {{ ref('int_category_relations') }}
     union all
     select * from life_tables
+    union all
+    select * from count_sums
 
 ),
 
