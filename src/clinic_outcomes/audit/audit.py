@@ -1,0 +1,146 @@
+"""The audit of one release: its figures, the cells behind them, and the attacks on these."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import duckdb
+import numpy as np
+
+from clinic_outcomes.audit.attack import Attack, Coalition, Limits, Unproven
+from clinic_outcomes.audit.system import NETWORK, NOBODY, System, number_cells, read_system
+
+MODELLED = ("count", "rate", "mean", "life_table_row", "model_value")
+"""Types of figures whose constraint is written down in ``bounds.sql``."""
+MOST_FINDINGS = 1000
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that speaks against a release.
+
+    ``rule`` is ``cannot_be_placed`` (a figure whose cells or type are not known), ``contradiction`` (released figures that
+    the exact ones do not bear out), ``small_count`` (a shown figure is made of a count too small) or ``disclosed`` (``cell``
+    can be worked out too well by ``coalition``, to lie between ``lower`` and ``upper``).
+    """
+
+    rule: str
+    cell: str
+    coalition: tuple[str, ...] = ()
+    lower: float | None = None
+    upper: float | None = None
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was audited and what was found: ``hidden`` cells were attacked by so many ``coalitions``."""
+
+    figures: int
+    cells: int
+    hidden: int
+    coalitions: int
+    findings: tuple[Finding, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing speaks against the release."""
+        return not self.findings
+
+
+def audit(connection: duckdb.DuckDBPyConnection, limits: Limits) -> Report:
+    """Attack the figures in the view ``figures`` (columns of ``figures.parquet``), knowing the views of the exact marts.
+
+    These are ``agg_cells``, ``agg_contributions``, ``agg_figures``, ``agg_figure_cells``, ``agg_relations``, ``dim_counts`` and
+    ``dim_measures`` (also as ``measures``); ``policy`` has one row with ``smallest_shown`` and ``rounding_base``. The
+    exact numbers serve for what clinics know of themselves, and as one world that must be possible.
+    """
+    number_cells(connection)
+    system = read_system(connection)
+    unplaced = [*_unplaced(connection), *_silent(system)]
+    contradictions = _contradictions(system)
+    small = _small(connection, system)
+    attack = Attack(system, limits)
+    # Attacking what contradicts itself would find no world at all, and everything disclosed.
+    disclosed = () if contradictions else tuple(_disclosed(attack))
+    findings = (*unplaced, *contradictions, *small, *disclosed)
+    return Report(
+        figures=len(system.figures),
+        cells=len(system.cells),
+        hidden=int(system.hidden.sum()),
+        coalitions=len(attack.coalitions),
+        findings=findings[:MOST_FINDINGS],
+    )
+
+
+def _unplaced(connection: duckdb.DuckDBPyConnection) -> Iterator[Finding]:
+    """Figures of a type without a constraint, without a measure, or of which a cell is not known."""
+    types = ", ".join(f"'{name}'" for name in MODELLED)
+    query = f"""
+        SELECT figures.figure_id
+        FROM figures
+        LEFT JOIN measures USING (measure)
+        LEFT JOIN (SELECT figure_id, count(*) AS cells FROM figure_cells GROUP BY figure_id) AS known
+            ON figures.figure_id = known.figure_id
+        LEFT JOIN (SELECT figure_id, count(*) AS cells FROM agg_figure_cells GROUP BY figure_id) AS meant
+            ON figures.figure_id = meant.figure_id
+        WHERE measures.measure IS NULL
+            OR figures.figure_type NOT IN ({types})
+            OR figures.status NOT IN ('shown', 'withheld')
+            OR coalesce(known.cells, 0) < coalesce(meant.cells, 1)
+            OR (figures.status = 'shown') <> (figures.shown_value IS NOT NULL)
+        ORDER BY figures.figure_id
+    """
+    for (figure_id,) in connection.execute(query).fetchall():
+        yield Finding("cannot_be_placed", figure_id)
+
+
+def _silent(system: System) -> Iterator[Finding]:
+    """Figures that are shown and yet say nothing: a value whose constraint is not written down."""
+    says = np.zeros(len(system.figures), dtype=bool)
+    for figures in (system.ranges.figure, system.rows.figure):
+        says[figures[figures != NOBODY]] = True
+    for figure in np.flatnonzero(system.shown & ~says):
+        yield Finding("cannot_be_placed", system.figures[figure])
+
+
+def _contradictions(system: System) -> tuple[Finding, ...]:
+    rows, cells = system.contradicted()
+    of_rows = (system.figures[figure] if figure != NOBODY else "relation" for figure in system.rows.figure[rows])
+    of_cells = (system.cells.names[cell] for cell in cells)
+    return tuple(Finding("contradiction", name) for name in (*of_rows, *of_cells))
+
+
+def _small(connection: duckdb.DuckDBPyConnection, system: System) -> Iterator[Finding]:
+    """Cells of shown figures that are too small to be shown, and counts shown that are."""
+    (smallest,) = connection.execute("SELECT smallest_shown FROM policy").fetchone() or (0,)
+    truth = system.cells.truth
+    small = system.is_part_of_shown & system.cells.is_count & (truth > 0) & (truth < smallest)
+    for cell in np.flatnonzero(small):
+        yield Finding("small_count", system.cells.names[cell])
+    shown = connection.execute(
+        "SELECT figure_id FROM figures CROSS JOIN policy "
+        "WHERE figure_type = 'count' AND shown_value > 0 AND shown_value < smallest_shown ORDER BY figure_id"
+    ).fetchall()
+    for (figure_id,) in shown:
+        yield Finding("small_count", figure_id)
+
+
+def _disclosed(attack: Attack) -> Iterator[Finding]:
+    attack.gather()
+    for coalition in attack.coalitions:
+        unproven = attack.prove(coalition)
+        if unproven is not None:
+            yield from _intervals(attack, coalition, unproven)
+
+
+def _intervals(attack: Attack, coalition: Coalition, unproven: Unproven) -> Iterator[Finding]:
+    """The cells that are known too well when each is asked for by itself."""
+    cells = attack.system.cells
+    own = cells.own_of(coalition)
+    clinics = tuple(cells.clinics[clinic] for clinic in coalition)
+    for target, (lower, upper) in zip(unproven.targets, unproven.worlds.extremes(unproven.targets), strict=True):
+        known = float(own[target]) if cells.clinic[target] == NETWORK else 0.0
+        if attack.limits.allow(lower - known, upper - known):
+            continue
+        yield Finding("disclosed", cells.names[target], clinics, lower - known, upper - known)

@@ -1,0 +1,66 @@
+-- The cells, numbered, and which of them each figure is made of. Reads the views of the marts agg_cells,
+-- agg_contributions, agg_figure_cells, agg_relations, dim_counts and dim_measures. What a rate per session or year counts is the numerator of its count.
+CREATE OR REPLACE TEMP TABLE cells AS
+SELECT
+    (row_number() OVER (ORDER BY count_id, clinic_id, dimension, category) - 1)::BIGINT AS cell,
+    concat_ws('/', count_id, clinic_id, dimension, category) AS name,
+    count_id,
+    clinic_id,
+    dimension,
+    category,
+    value::DOUBLE AS value,
+    is_count,
+    -- Scores may fall and sum up to less than nought; time that was watched may not.
+    CASE WHEN is_count OR count_id LIKE '%/exposure' THEN 0 ELSE '-infinity'::DOUBLE END AS least,
+    clinic_id = 'network'
+    AND count(*) OVER (PARTITION BY count_id, dimension, category) = 1 AS is_alone
+FROM agg_cells;
+
+-- What each clinic has of each of the network's counts: it knows that much by itself.
+CREATE OR REPLACE TEMP TABLE own AS
+WITH part AS (
+    SELECT count_id, dimension, category, clinic_id, value FROM agg_cells WHERE clinic_id <> 'network'
+    UNION ALL
+    SELECT count_id, dimension, category, clinic_id, value FROM agg_contributions
+)
+
+SELECT
+    cells.cell,
+    part.clinic_id,
+    part.value::DOUBLE AS value
+FROM part
+INNER JOIN cells USING (count_id, dimension, category)
+WHERE cells.clinic_id = 'network' AND cells.is_count AND part.value > 0;
+
+CREATE OR REPLACE TEMP TABLE figure_cells AS
+SELECT
+    agg_figure_cells.figure_id,
+    agg_figure_cells.role,
+    cells.cell
+FROM agg_figure_cells
+INNER JOIN cells USING (count_id, clinic_id, dimension, category)
+UNION ALL
+SELECT
+    agg_figure_cells.figure_id,
+    'counted' AS role,
+    cells.cell
+FROM agg_figure_cells
+INNER JOIN agg_figures USING (figure_id)
+INNER JOIN dim_measures USING (measure)
+INNER JOIN dim_counts ON dim_measures.count_measure = dim_counts.measure AND dim_counts.role = 'numerator'
+INNER JOIN cells
+    ON
+        dim_counts.count_id = cells.count_id
+        AND agg_figures.clinic_id = cells.clinic_id
+        AND agg_figures.dimension = cells.dimension
+        AND agg_figures.category = cells.category
+WHERE agg_figure_cells.role = 'exposure';
+
+CREATE OR REPLACE TEMP TABLE relation_members AS
+SELECT
+    dense_rank() OVER (ORDER BY agg_relations.relation_id) - 1 AS relation,
+    agg_relations.comparison,
+    cells.cell,
+    agg_relations.coefficient
+FROM agg_relations
+INNER JOIN cells USING (count_id, clinic_id, dimension, category);
