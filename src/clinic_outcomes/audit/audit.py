@@ -20,9 +20,9 @@ MOST_FINDINGS = 1000
 class Finding:
     """One thing that speaks against a release.
 
-    ``rule`` is ``cannot_be_placed`` (a figure whose cells or type are not known), ``contradiction`` (released figures that
-    the exact ones do not bear out), ``small_count`` (a shown figure is made of a count too small) or ``disclosed`` (``cell``
-    can be worked out too well by ``coalition``, to lie between ``lower`` and ``upper``).
+    ``rule`` is ``cannot_be_placed`` (a figure whose cells or type are not known), ``contradiction`` (released figures
+    that the exact ones do not bear out), ``small_count`` (a shown figure is made of a count too small) or ``disclosed``
+    (``cell`` can be worked out too well by ``coalition``, to lie between ``lower`` and ``upper``).
     """
 
     rule: str
@@ -49,11 +49,12 @@ class Report:
 
 
 def audit(connection: duckdb.DuckDBPyConnection, limits: Limits) -> Report:
-    """Attack the figures in the view ``figures`` (columns of ``figures.parquet``), knowing the views of the exact marts.
+    """Attack the figures in the view ``figures`` (columns of ``figures.parquet``), knowing views of the exact marts.
 
-    These are ``agg_cells``, ``agg_contributions``, ``agg_figures``, ``agg_figure_cells``, ``agg_relations``, ``dim_counts`` and
-    ``dim_measures`` (also as ``measures``); ``policy`` has one row with ``smallest_shown`` and ``rounding_base``. The
-    exact numbers serve for what clinics know of themselves, and as one world that must be possible.
+    These are ``agg_cells``, ``agg_contributions``, ``agg_figures``, ``agg_figure_cells``, ``agg_relations``,
+    ``dim_counts`` and ``dim_measures`` (also as ``measures``); ``policy`` has one row with ``smallest_shown`` and
+    ``rounding_base``. The exact numbers serve for what clinics know of themselves, and as one world that must be
+    possible.
     """
     number_cells(connection)
     system = read_system(connection)

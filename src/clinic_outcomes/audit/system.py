@@ -101,7 +101,8 @@ class System:
         return replace(self, shown=shown)
 
     def _says(self, figure: Integers) -> Flags:
-        return np.logical_or(figure == NOBODY, self.shown[figure])
+        says: Flags = (figure == NOBODY) | self.shown[figure]
+        return says
 
     @cached_property
     def row_lower(self) -> Floats:

@@ -179,7 +179,7 @@ class _Search:
 def solver_of(
     matrix: sparse.csc_matrix, rows: tuple[Floats, Floats], columns: tuple[Floats, Floats], cost: Floats
 ) -> highspy.Highs:
-    """A solver that minimises ``cost`` where rows of the matrix and columns lie between their lower and upper bounds."""
+    """A solver that minimises ``cost`` where rows of the matrix, and columns, lie between two bounds each."""
     program = highspy.HighsLp()
     program.num_row_, program.num_col_ = matrix.shape
     program.col_cost_ = cost
@@ -189,7 +189,7 @@ def solver_of(
     program.a_matrix_.start_ = matrix.indptr
     program.a_matrix_.index_ = matrix.indices
     program.a_matrix_.value_ = matrix.data
-    solver = highspy.Highs()
+    solver = highspy.Highs()  # type: ignore[no-untyped-call]
     solver.setOptionValue("output_flag", False)
     # One thread and no random choices: the same tables are judged the same everywhere.
     solver.setOptionValue("threads", 1)

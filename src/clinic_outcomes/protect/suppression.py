@@ -93,15 +93,17 @@ class _Bounds:
         return set()
 
     def _rows_of(self, column: int) -> Integers:
-        return self.by_column.indices[self.by_column.indptr[column] : self.by_column.indptr[column + 1]]
+        rows: Integers = self.by_column.indices[self.by_column.indptr[column] : self.by_column.indptr[column + 1]]
+        return rows
 
     def _columns_of(self, row: int) -> Integers:
-        return self.matrix.indices[self.matrix.indptr[row] : self.matrix.indptr[row + 1]]
+        columns: Integers = self.matrix.indices[self.matrix.indptr[row] : self.matrix.indptr[row + 1]]
+        return columns
 
     def figures(self, bound: int) -> Integers:
         """The shown figures that say this bound."""
         if bound >= len(self.columns):
-            return self.system.rows.figure[self.rows[bound - len(self.columns)]][None]
+            return np.array([self.system.rows.figure[self.rows[bound - len(self.columns)]]])
         ranges = self.system.ranges
         says = (ranges.cell == self.columns[bound]) & (ranges.figure != NOBODY) & self.system.shown[ranges.figure]
         return np.unique(ranges.figure[says])
