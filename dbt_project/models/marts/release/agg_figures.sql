@@ -1,7 +1,3 @@
-{%- set sections = [
-    'referral', 'flows', 'owners', 'treatment', 'outcome', 'scoring', 'recovery', 'durability', 'completeness', 'comparison',
-    'safety', 'event_rates', 'event_times', 'session_safety', 'suicidality', 'quality',
-] -%}
 {%- set of_network = "clinic_id = 'network'" -%}
 {%- set parts = [
     ['numerator', 'numerator'], ['denominator', 'denominator'], ['remainder', 'denominator - numerator'],
@@ -9,12 +5,7 @@
 
 with figures as (
 
-    {%- for section in sections %}
-    select * from {{ ref('int_figures_' ~ section) }}
-    {%- if not loop.last %}
-    union all
-    {%- endif %}
-    {%- endfor %}
+    select * from {{ ref('int_figures') }}
 
 ),
 

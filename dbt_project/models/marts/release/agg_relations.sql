@@ -283,53 +283,75 @@ rules_of_counts as (
 
 ),
 
+-- Which clinics tell of a count of the network, where not all of them do: numbers of the same clinics can be compared.
 tellers_of_counts as (
 
     select
+        network_count_id,
         count_id,
-        string_agg(clinic_id, ' ' order by clinic_id) as clinic_ids
+        case
+            when count(*) < (select count(*) from {{ ref('stg_clinics') }})
+                then '/' || md5(string_agg(clinic_id, ' ' order by clinic_id))
+            else ''
+        end as clinics
     from tellers
-    where count_id = network_count_id
-    group by count_id
+    group by network_count_id, count_id
 
 ),
 
 of_counts as (
 
     select
-        rules.*,
-        'counts/' || rules.rule_id || '/' || cells.clinic_id || '/' || cells.dimension || '/' || cells.category
-            as relation_id,
+        rules.rule_id || '/' || cells.clinic_id || '/' || cells.dimension || '/' || cells.category as sum_id,
+        rules.relation,
+        rules.guess,
+        rules.told_dimension,
+        rules.coefficient,
+        rules.members,
+        cells.count_id,
         cells.clinic_id,
         cells.dimension,
-        cells.category,
-        case cells.clinic_id when 'network' then tellers.clinic_ids end as clinic_ids
+        cells.category
     from rules_of_counts as rules
-    inner join cells on rules.count_id = cells.count_id
-    left join tellers_of_counts as tellers on cells.count_id = tellers.count_id
-    where case rules.told_dimension
-        when 'every' then true
-        when 'whole' then cells.dimension = ''
-        else rules.told_dimension = cells.dimension
-    end
+    inner join cells on rules.count_id = cells.count_id and cells.clinic_id <> 'network'
+    union all
+    select
+        rules.rule_id || '/network/' || cells.dimension || '/' || cells.category || tellers.clinics as sum_id,
+        rules.relation,
+        rules.guess,
+        rules.told_dimension,
+        rules.coefficient,
+        rules.members,
+        cells.count_id,
+        cells.clinic_id,
+        cells.dimension,
+        cells.category
+    from rules_of_counts as rules
+    inner join tellers_of_counts as tellers on rules.count_id = tellers.count_id
+    inner join cells on tellers.network_count_id = cells.count_id and cells.clinic_id = 'network'
 
 ),
 
 count_sums as (
 
     select
-        relation_id,
+        'counts/' || sum_id as relation_id,
         relation,
         guess,
         {{ member }},
         coefficient
     from of_counts
     where
-        relation_id in (
-            select met.relation_id from of_counts as met
-            group by met.relation_id, met.members
-            having count(*) = met.members and count(distinct met.clinic_ids) <= 1
+        sum_id in (
+            select met.sum_id from of_counts as met
+            group by met.sum_id, met.members
+            having count(*) = met.members
         )
+        and case told_dimension
+            when 'every' then true
+            when 'whole' then dimension = ''
+            else told_dimension = dimension
+        end
 
 ),
 
