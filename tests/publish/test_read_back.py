@@ -181,6 +181,28 @@ LEAKS: dict[str, tuple[str, Callable[[str], str], str]] = {
         replaced("Funnel plot of 1 clinic about", "Funnel plot of 1 clinic with 104 of 211 about"),
         "description_says_more_than_the_chart",
     ),
+    "a line at the exact share": (
+        PAGE,
+        matched(r'(<path class="centre" d="M[\d.]+ )[\d.]+', r"\g<1>120.5"),
+        "line_without_a_point",
+    ),
+    # What nobody sees on a page, and everybody can read.
+    "a comment": (PAGE, beside("</main>", "<!-- 33 of 377 -->"), "element_of_an_unknown_kind"),
+    "a tooltip": (PAGE, replaced(f"<td {ROW}", f'<td title="33 of 377" {ROW}'), "element_of_an_unknown_kind"),
+    "an attribute of its own": (PAGE, replaced(ROW, f'data-exactly="33" {ROW}'), "element_of_an_unknown_kind"),
+    "a script": (PAGE, beside("</main>", "<script>x = 33</script>"), "element_of_an_unknown_kind"),
+    "a style that writes": (
+        PAGE,
+        beside("</style>", 'td::after { content: "33"; }'),
+        "style_sheet_is_not_the_projects",
+    ),
+    "a label for those who listen": (
+        PAGE,
+        replaced('aria-label="Contents"', 'aria-label="1,237 referred"'),
+        "number_cannot_be_placed",
+    ),
+    "a number in a sentence": (PAGE, beside("</main>", "<p>All of 1,237 were asked.</p>"), "number_cannot_be_placed"),
+    "a number in a heading": (PAGE, replaced('<th scope="row">', '<th scope="row">1,237: '), "number_cannot_be_placed"),
     # Other clinics.
     "another clinic's figure": (
         PAGE,
@@ -272,6 +294,21 @@ LEAKS: dict[str, tuple[str, Callable[[str], str], str]] = {
         matched(r"(severe_event_share/birch//,)severe_event_share", r"\1any_event_share"),
         "cell_cannot_be_placed",
     ),
+    "a number in a label of a table": (
+        TABLE,
+        matched(r"(severe_event_share/birch//,severe_event_share,)[^,]*", r"\g<1>33 of 377"),
+        "cell_cannot_be_placed",
+    ),
+    "a number in a definition": (
+        "birch/tables/data_dictionary.csv",
+        replaced("What Severe event share means.", "33 of 377."),
+        "cell_cannot_be_placed",
+    ),
+    "another period of a clinic": (
+        "network/tables/coverage.csv",
+        replaced("Cedar Centre,2024-02", "Cedar Centre,2024-01"),
+        "cell_cannot_be_placed",
+    ),
     "a column of its own": (TABLE, lambda text: re.sub(r"\n", ",33\n", text), "column_of_an_unknown_kind"),
     "a table without its mark": (
         TABLE,
@@ -338,6 +375,11 @@ LEAKS: dict[str, tuple[str, Callable[[str], str], str]] = {
         matched(r'    "severe_event_share/birch//",?\n', ""),
         "figures_are_not_those_of_the_tables",
     ),
+    "a manifest of another build": (
+        "birch/manifest.json",
+        replaced("00000000000000b1", "00000000000000b2"),
+        "manifest_is_of_another_release",
+    ),
     "a key nobody knows in the manifest": (
         "birch/manifest.json",
         replaced('"policy_id"', '"exact": 33,\n  "policy_id"'),
@@ -389,7 +431,7 @@ def test_a_file_changed_after_it_was_listed_refuses_the_release(sound: Sound, tm
     folder = tmp_path / "planted"
     shutil.copytree(sound.folder, folder)
     with (folder / "birch" / "methods.html").open("a", encoding="utf-8") as stream:
-        stream.write("<!-- later -->\n")
+        stream.write("\n")
     assert _refused(folder, sound) == [("files_are_not_those_of_the_manifest", "birch/manifest.json")]
 
 

@@ -25,6 +25,7 @@ def check_drawing(drawing: Drawing, allowed: Allowed) -> None:
     """``RuleBrokenError`` where a point, line or word of a chart says more than was released."""
     scale = _scale(drawing)
     heights: list[float] = []
+    values: list[Decimal] = []
     said = set(SAID_OF_LIMITS)
     unnamed: list[tuple[Decimal, int | None]] = []
     for point in drawing.points:
@@ -47,9 +48,14 @@ def check_drawing(drawing: Drawing, allowed: Allowed) -> None:
         if not abs(height - scale[0] - scale[1] * float(value)) <= CLOSE:
             raise RuleBrokenError("point_is_not_where_its_label_says", point.key)
         heights.append(height)
+        values.append(value)
     if unnamed or drawing.unnamed:
         _check_unnamed_points(drawing, unnamed, allowed)
-    _check_lines(drawing, [*heights, scale[0] + 100 * scale[1]])
+    centres = [figure.value for figure in map(allowed.figure, drawing.about) if figure.value is not None]
+    if values:
+        centres.append(sum(values, Decimal(0)) / len(values))
+    _check_lines(drawing, "step", [*heights, scale[0] + 100 * scale[1]])
+    _check_lines(drawing, "centre", [scale[0] + scale[1] * float(centre) for centre in centres])
     _check_description(drawing, said, allowed)
 
 
@@ -107,10 +113,10 @@ def _check_unnamed_points(drawing: Drawing, pairs: Sequence[tuple[Decimal, int |
         raise RuleBrokenError("point_has_a_name", drawing.unnamed)
 
 
-def _check_lines(drawing: Drawing, heights: Sequence[float]) -> None:
-    """A curve turns at heights of its points alone, or where it begins."""
+def _check_lines(drawing: Drawing, kind: str, heights: Sequence[float]) -> None:
+    """Lines of a kind turn at these heights alone: of points, where a curve begins, or of the average."""
     for style, path in drawing.paths:
-        if style.startswith("step"):
+        if style.startswith(kind):
             for found in re.findall(r"[ML](-?[\d.]+) (-?[\d.]+)", path):
                 if not any(abs(float(found[1]) - height) <= CLOSE for height in heights):
                     raise RuleBrokenError("line_without_a_point")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
-from functools import partial
+from functools import cached_property, partial
 
 from clinic_outcomes.publish.allowed import Allowed, RuleBrokenError
 from clinic_outcomes.publish.drawing_checks import check_bars, check_drawing
@@ -18,35 +19,84 @@ from clinic_outcomes.publish.labels import (
     read_example,
     read_interval,
 )
+from clinic_outcomes.publish.outline import ROOM
 from clinic_outcomes.publish.page_reader import NUMBER, PageReader, Place, numbers_in, parse_number
 from clinic_outcomes.publish.released import Figure
 
 TABLES_OF_WORDS = frozenset({"coverage-table", "thresholds-table", "claims-table"})
 """Tables whose cells are words: how many tables a clinic delivers, thresholds, and the claims' own words."""
 PEOPLE = "(?<![\\d.,%\N{EN DASH}-])([1-9]|10) (people|persons|patients|events|sessions)\\b"
+SENTENCES = "|".join(
+    (
+        r"\d+ more (row|group|clinic|protocol or arm)s?: every figure withheld",
+        r"\d+ weeks are withheld",
+        r"between week \d+ and \d+|not reached by week \d+",
+        r"With \d+ clinics nothing can be said|All \d+ clinics together|: \d+ take part, and",
+        r"The clinics differ about \d+\.\d times as much as chance alone",
+        r"Too few releases yet for a chart over releases, which needs \d+:.*",
+        r"^\d+ (supported|not supported|cannot be assessed|not measurable)$|^\d+\. ",
+        r"\d{4}-\d{2}|^[0-9a-f]{16}$",
+    )
+)
+"""Plain sentences with numbers that are nobody's: of rows, weeks, clinics, releases, claims, periods and builds."""
 Broken = tuple[int, RuleBrokenError]
 
 
-def check_page(text: str, allowed: Allowed, words: str) -> Iterator[Broken]:
-    """Everything that is wrong with a page: its line and the rule. ``words`` are the project's own texts."""
+@dataclass(frozen=True)
+class Words:
+    """The project's own texts: what stands in them is nobody's number."""
+
+    text: str
+
+    @cached_property
+    def numbers(self) -> frozenset[str]:
+        """Every number in them."""
+        return frozenset(numbers_in(self.text))
+
+
+def check_page(text: str, allowed: Allowed, words: Words) -> Iterator[Broken]:
+    """Everything that is wrong with a page: its line and the rule."""
     page = PageReader(text)
-    if page.unclosed:
-        yield 1, RuleBrokenError("page_is_not_well_nested")
+    yield from _check_form(page, allowed)
     unnamed: dict[str, list[tuple[Decimal, int | None]]] = defaultdict(list)
-    for place in page.places:
-        yield from _checked(place.line, partial(_check_place, place, allowed, unnamed))
-    for key, pairs in unnamed.items():
-        yield from _checked(1, partial(_check_unnamed, key, pairs, allowed))
-    yield from _checked(1, partial(check_bars, page.places, allowed))
+    checks: list[tuple[int, Callable[[], None]]] = [
+        (place.line, partial(_check_place, place, allowed, unnamed)) for place in page.places
+    ]
+    checks += [(cell.line, partial(_check_bare_cell, cell)) for cell in page.cells]
+    checks += [(line, partial(_check_prose, prose, words)) for line, prose in page.prose]
+    checks.append((1, partial(check_bars, page.places, allowed)))
     for drawing in page.drawings:
         if drawing.points or drawing.texts:
-            yield from _checked(drawing.line, partial(check_drawing, drawing, allowed))
-    for cell in page.cells:
-        yield from _checked(cell.line, partial(_check_bare_cell, cell))
-    for line, prose in page.prose:
-        for found in re.finditer(PEOPLE, prose):
-            if found[0] not in words:
-                yield line, RuleBrokenError("count_from_1_to_10")
+            checks.append((drawing.line, partial(check_drawing, drawing, allowed)))
+    for line, check in checks:
+        yield from _checked(line, check)
+    for key, pairs in unnamed.items():
+        yield from _checked(1, partial(_check_unnamed, key, pairs, allowed))
+
+
+def _check_form(page: PageReader, allowed: Allowed) -> Iterator[Broken]:
+    """The page is of known elements, closed in order, and its style sheet says nothing of its own."""
+    if page.unclosed:
+        yield 1, RuleBrokenError("page_is_not_well_nested")
+    for line in page.unknown:
+        yield line, RuleBrokenError("element_of_an_unknown_kind")
+    if page.styles != [_style_sheet(allowed)]:
+        yield 1, RuleBrokenError("style_sheet_is_not_the_projects")
+
+
+def _check_prose(text: str, words: Words) -> None:
+    """Plain text tells no number that is not one of the project's own words, or one of a few sentences."""
+    for found in re.finditer(PEOPLE, text):
+        if found[0] not in words.text:
+            raise RuleBrokenError("count_from_1_to_10")
+    if set(numbers_in(re.sub(SENTENCES, " ", text))) - words.numbers:
+        raise RuleBrokenError("number_cannot_be_placed")
+
+
+def _style_sheet(allowed: Allowed) -> str:
+    """The style sheet as it is for this recipient: what it writes on printed pages is text, too."""
+    text = (ROOM / "templates" / "style.css").read_text(encoding="utf-8")
+    return text.replace("{{ report.circulation | safe }}", allowed.circulation).strip()
 
 
 def _checked(line: int, check: Callable[[], None]) -> Iterator[Broken]:

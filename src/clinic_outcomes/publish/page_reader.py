@@ -11,6 +11,61 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from html.parser import HTMLParser
 
+TAGS = frozenset(
+    {
+        *(
+            "html",
+            "head",
+            "meta",
+            "title",
+            "style",
+            "body",
+            "header",
+            "nav",
+            "main",
+            "section",
+            "footer",
+            "div",
+            "figure",
+        ),
+        *("h1", "h2", "h3", "p", "a", "br", "ul", "li", "dl", "dt", "dd", "span", "strong", "code", "figcaption"),
+        *("table", "caption", "thead", "tbody", "tr", "th", "td", "svg", "desc", "path", "text", "circle", "rect"),
+    }
+)
+"""Elements of a page. Any other could hold what nobody looks at."""
+ATTRIBUTES = frozenset(
+    {
+        *(
+            "lang",
+            "charset",
+            "name",
+            "content",
+            "id",
+            "class",
+            "href",
+            "role",
+            "tabindex",
+            "scope",
+            "colspan",
+            "rowspan",
+        ),
+        *("aria-label", "aria-labelledby", "aria-hidden", "focusable", "viewbox", "preserveaspectratio", "text-anchor"),
+        *("x", "y", "cx", "cy", "r", "d", "width", "height"),
+        *(
+            "data-figure",
+            "data-said",
+            "data-of",
+            "data-unnamed",
+            "data-exact",
+            "data-bar",
+            "data-signal",
+            "data-period",
+        ),
+    }
+)
+"""Attributes of a page, in lower case as the parser has them."""
+SPOKEN = ("aria-label", "content")
+"""Attributes that are text to some reader."""
 VOID = frozenset({"meta", "br", "hr", "img", "input", "link", "rect", "path"})
 """Elements without an end."""
 PLACES = {
@@ -70,6 +125,7 @@ class PageReader(HTMLParser):
     """Reads a page into places, drawings, cells that say nothing of what they show, and plain text.
 
     ``unclosed`` tells whether elements were left open or closed out of order: such a page cannot be trusted.
+    ``unknown`` are lines with an element, attribute or comment that no page has; ``styles`` is the style sheet.
     """
 
     def __init__(self, text: str) -> None:
@@ -79,6 +135,8 @@ class PageReader(HTMLParser):
         self.cells: list[Place] = []
         self.prose: list[tuple[int, str]] = []
         self.unclosed = False
+        self.unknown: list[int] = []
+        self.styles: list[str] = []
         self._open: list[tuple[str, Place | None, str]] = []
         self._table = ""
         self._drawing: Drawing | None = None
@@ -88,7 +146,7 @@ class PageReader(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """Open an element; one that says what it shows begins a place."""
-        values = {name: value or "" for name, value in attrs}
+        values = self._known(tag, attrs)
         if tag == "table":
             self._table = values.get("id", "")
         place = self._place(tag, values) if self._drawing is None else None
@@ -102,7 +160,7 @@ class PageReader(HTMLParser):
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """An element that is closed at once, as in SVG."""
-        values = {name: value or "" for name, value in attrs}
+        values = self._known(tag, attrs)
         if self._drawing is not None:
             self._draw(tag, values)
 
@@ -115,10 +173,25 @@ class PageReader(HTMLParser):
         if tag == "table":
             self._table = ""
 
+    def handle_comment(self, data: str) -> None:
+        """No page has comments: nobody sees them, and everybody can read them."""
+        self.unknown.append(self.getpos()[0])
+
+    def handle_pi(self, data: str) -> None:
+        """Nor instructions to a machine."""
+        self.unknown.append(self.getpos()[0])
+
+    def unknown_decl(self, data: str) -> None:
+        """Nor declarations of other kinds."""
+        self.unknown.append(self.getpos()[0])
+
     def handle_data(self, data: str) -> None:
         """Text belongs to the innermost place around it, under the class it stands in; else it is plain text."""
         text = data.strip()
-        if not text or (self._open and self._open[-1][0] == "style"):
+        if self._open and self._open[-1][0] == "style":
+            self.styles.append(text)
+            return
+        if not text:
             return
         style = ""
         for tag, place, classes in reversed(self._open):
@@ -130,6 +203,14 @@ class PageReader(HTMLParser):
                 return
             style = style or classes.partition(" ")[0]
         self.prose.append((self.getpos()[0], text))
+
+    def _known(self, tag: str, attrs: list[tuple[str, str | None]]) -> dict[str, str]:
+        """The attributes of an element, of which nothing is of an unknown kind. What is spoken is plain text."""
+        values = {name: value or "" for name, value in attrs}
+        if tag not in TAGS or set(values) - ATTRIBUTES or len(values) < len(attrs):
+            self.unknown.append(self.getpos()[0])
+        self.prose += [(self.getpos()[0], values[name]) for name in SPOKEN if values.get(name)]
+        return values
 
     def _place(self, tag: str, values: dict[str, str]) -> Place | None:
         if tag == "svg":

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from clinic_outcomes.contract import load_contract
 from clinic_outcomes.files import sha256_file
 from clinic_outcomes.problems import ClinicOutcomesError, Problem
 from clinic_outcomes.publish.allowed import Allowed, RuleBrokenError
@@ -18,12 +19,13 @@ from clinic_outcomes.publish.claims import load_claims
 from clinic_outcomes.publish.exact import Exact
 from clinic_outcomes.publish.outline import ROOM
 from clinic_outcomes.publish.over_releases import History
-from clinic_outcomes.publish.page_checks import check_page
+from clinic_outcomes.publish.page_checks import Words, check_page
 from clinic_outcomes.publish.recipients import Audience, Recipient, recipients_of
 from clinic_outcomes.publish.released import NETWORK
 from clinic_outcomes.publish.report import marks
 from clinic_outcomes.publish.table_checks import check_table, figures_of
 from clinic_outcomes.publish.view import Release
+from clinic_outcomes.publish.wording import category_label
 
 PAGES = {
     Audience.PUBLIC: {"index.html", "methods.html"},
@@ -124,7 +126,7 @@ def _allowed(release: Release, recipient: Recipient, exact: Exact, history: Hist
 
 
 def _check_recipient(
-    folder: Path, names: set[str], allowed: Allowed, release: Release, words: str
+    folder: Path, names: set[str], allowed: Allowed, release: Release, words: Words
 ) -> Iterator[tuple[str, int, RuleBrokenError]]:
     """Everything that is wrong in one recipient's folder: file, line and rule."""
     audience = allowed.recipient.audience
@@ -178,6 +180,11 @@ def _check_manifest(folder: Path, names: set[str], told: set[str], allowed: Allo
     if set(manifest) != MANIFEST or manifest["recipient"] != allowed.recipient.folder:
         yield RuleBrokenError("file_of_an_unknown_kind")
         return
+    released = allowed.released
+    said = (manifest["reporting_period"], manifest["build_id"], manifest["policy_id"], manifest["policy"])
+    known = (released.reporting_period, released.build_id, released.policy_id, released.policy.model_dump(mode="json"))
+    if said != known or manifest["recipient_class"] != allowed.recipient.audience.value:
+        yield RuleBrokenError("manifest_is_of_another_release")
     if manifest["status"] != allowed.circulation:
         yield RuleBrokenError("file_is_not_marked")
     if manifest["files"] != {name: sha256_file(folder / name) for name in names - {"manifest.json"}}:
@@ -189,7 +196,7 @@ def _check_manifest(folder: Path, names: set[str], told: set[str], allowed: Allo
         yield RuleBrokenError("figures_are_not_those_of_the_tables")
 
 
-def _words(release: Release) -> str:
+def _words(release: Release) -> Words:
     """The project's own texts: what stands in them is nobody's count."""
     texts = [release.outline.model_dump_json(), load_claims().model_dump_json(), release.crisis_line]
     texts += [path.read_text(encoding="utf-8") for path in sorted((ROOM / "templates").glob("*.html"))]
@@ -197,4 +204,9 @@ def _words(release: Release) -> str:
         texts += [measure.label, measure.definition, measure.numerator_definition, measure.denominator_definition]
         texts += [measure.time_window, measure.time_point_label, measure.source]
     texts += [threshold.citation for threshold in release.released.thresholds]
-    return "\n".join(texts)
+    texts += [clinic.title for clinic in release.released.clinics]
+    texts += [f"{label}" for labels in load_contract().code_lists.values() for label in labels.values()]
+    for figure in release.released.figures.values():
+        texts.append(category_label(release.dimensions.get(figure.dimension), figure.category))
+    texts.append(release.released.policy.model_dump_json())
+    return Words("\n".join(dict.fromkeys(texts)))

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal, InvalidOperation
 
+from clinic_outcomes.contract import load_contract
 from clinic_outcomes.publish.allowed import Allowed, RuleBrokenError
 from clinic_outcomes.publish.exact import ExactFigure
 from clinic_outcomes.publish.internal import FIGURE_COLUMNS, SIGNAL_COLUMNS
@@ -49,7 +50,7 @@ def _kind(name: str, allowed: Allowed) -> tuple[tuple[str, ...], Callable[[Row, 
     """Columns of a table and the check of its rows; any other table is one of a section's figures."""
     others: dict[str, tuple[tuple[str, ...], Callable[[Row, Allowed], None]]] = {
         "coverage.csv": (COVERAGE_COLUMNS, _check_coverage),
-        "data_dictionary.csv": (DICTIONARY_COLUMNS, _check_nothing),
+        "data_dictionary.csv": (DICTIONARY_COLUMNS, _check_definition),
         "clinics_unnamed.csv": (UNNAMED_COLUMNS, _check_nothing),
         "signals.csv": (tuple(SIGNAL_COLUMNS), _check_signal),
     }
@@ -62,9 +63,24 @@ def _check_nothing(row: Row, allowed: Allowed) -> None:
     """Rows that tell no figure of their own."""
 
 
+def _check_definition(row: Row, allowed: Allowed) -> None:
+    """What a column, measure or table means, in the words of the project."""
+    found = allowed.released.measure(row["name"])
+    meanings = {
+        "column": (COLUMNS | FIGURE_COLUMNS | SIGNAL_COLUMNS).get(row["name"]),
+        "measure": found.definition if found else None,
+        "source table": load_contract().tables[row["name"]].description
+        if row["name"] in load_contract().tables
+        else None,
+    }
+    released = COLUMNS.get(row["name"]) if row["kind"] == "column" else None
+    if row["meaning"].removeprefix("'") not in (meanings.get(row["kind"]), released):
+        raise RuleBrokenError("cell_cannot_be_placed", row["name"])
+
+
 def _check_released(row: Row, allowed: Allowed) -> None:
     figure = allowed.figure(row["figure_id"])
-    _check_place(row, figure)
+    _check_place(row, figure, allowed)
     if row["status"] != figure.status:
         raise RuleBrokenError("not_the_released_value", figure.figure_id)
     numbers = ("shown_value", "shown_upper", "shown_denominator", "interval_lower", "interval_upper", "upper_bound")
@@ -87,18 +103,29 @@ def _check_exact(row: Row, allowed: Allowed) -> None:
     figure = allowed.exact.get(row["figure_id"])
     if figure is None:
         raise RuleBrokenError("figure_of_another_recipient", row["figure_id"])
-    _check_place(row, figure)
+    _check_place(row, figure, allowed)
     numbers = [_number(row[name], figure.figure_id) for name in ("numerator", "denominator", "value", "patients")]
     if numbers != [figure.numerator, figure.denominator, figure.value, figure.patients]:
         raise RuleBrokenError("not_the_exact_value", figure.figure_id)
 
 
-def _check_place(row: Row, figure: Figure | ExactFigure) -> None:
-    """The columns that say what a figure is of say what its id says."""
-    place = (figure.measure, figure.dimension, figure.category)
-    if (row["measure"], row["dimension"], row["category"]) != place or row.get("clinic_id", figure.clinic_id) != (
-        figure.clinic_id
-    ):
+def _check_place(row: Row, figure: Figure | ExactFigure, allowed: Allowed) -> None:
+    """The columns that say what a figure is of say what its id says, and its words are those of its measure."""
+    measure = allowed.released.by_name[figure.measure]
+    expected = {
+        "measure": figure.measure,
+        "clinic_id": figure.clinic_id,
+        "dimension": figure.dimension,
+        "category": figure.category,
+        "label": measure.label,
+        "instrument": measure.instrument,
+        "time_point": measure.time_point,
+        "quantity": measure.quantity,
+        "figure_type": measure.figure_type,
+        "unit": measure.unit,
+    }
+    # Text that a spreadsheet would run stands behind an apostrophe.
+    if any(row[name].removeprefix("'") != text for name, text in expected.items() if name in row):
         raise RuleBrokenError("cell_cannot_be_placed", figure.figure_id)
 
 
@@ -115,7 +142,12 @@ def _check_coverage(row: Row, allowed: Allowed) -> None:
     delivered = allowed.released.coverage.get((row["clinic_id"], row["table_name"]))
     if allowed.recipient.clinic_id not in ("", row["clinic_id"]):
         raise RuleBrokenError("figure_of_another_recipient")
-    if row["status"] != ("delivered" if delivered else "not delivered"):
+    clinic = next((one for one in allowed.released.clinics if one.clinic_id == row["clinic_id"]), None)
+    if clinic is None or delivered is None:
+        raise RuleBrokenError("cell_cannot_be_placed")
+    said = (row["title"].removeprefix("'"), row["reporting_period"], row["clinic_state"], row["status"])
+    state, status = "stale" if clinic.is_stale else "up to date", "delivered" if delivered else "not delivered"
+    if said != (clinic.title, clinic.reporting_period or "", state, status):
         raise RuleBrokenError("cell_cannot_be_placed")
 
 
