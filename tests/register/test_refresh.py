@@ -29,7 +29,11 @@ def near(connection: duckdb.DuckDBPyConnection, before: str, today: str, rules: 
     # Of a count that all clinics tell of, the network's is called as theirs are.
     connection.execute("INSERT INTO dim_counts SELECT DISTINCT count_id, count_id FROM agg_cells")
     find_near_cells(connection, rules)
-    found = connection.execute("SELECT count_id, clinic_id FROM near_cell").fetchall()
+    return near_names(connection)
+
+
+def near_names(connection: duckdb.DuckDBPyConnection) -> set[str]:
+    found = connection.execute("SELECT count_id, clinic_id FROM near_cell JOIN today_cell USING (cell)").fetchall()
     assert len(found) == len(set(found))
     return {f"{count} {clinic}" for count, clinic in found}
 
@@ -126,7 +130,7 @@ def test_a_count_that_is_called_otherwise_is_the_count_it_was(connection: duckdb
     """
     for now, expected in (("46", {"treated_by_alder network"}), ("53", set()), ("40", set())):
         make_register(connection, before)
-        connection.execute("UPDATE register_told SET figure_id = 'better/network//', role = 'denominator'")
+        connection.execute("UPDATE register_told SET figure_role = text_key(['better/network//', 'denominator'])")
         make_table(
             connection,
             "agg_cells",
@@ -149,8 +153,7 @@ def test_a_count_that_is_called_otherwise_is_the_count_it_was(connection: duckdb
             [("treated", "treated"), ("treated_by_alder", "treated")],
         )
         find_near_cells(connection, RefreshRules(attackers="outsider"))
-        found = connection.execute("SELECT count_id || ' ' || clinic_id FROM near_cell").fetchall()
-        assert {name for (name,) in found} == expected
+        assert near_names(connection) == expected
 
 
 def test_the_parts_of_a_count_called_otherwise_are_those_of_clinics(connection: duckdb.DuckDBPyConnection) -> None:
@@ -161,8 +164,9 @@ def test_the_parts_of_a_count_called_otherwise_are_those_of_clinics(connection: 
     1     | treated  | network   | 80    | yes
     """
     make_register(connection, before)
-    connection.execute("UPDATE register_cells SET count_id = 'treated_by_two' WHERE clinic_id = 'network'")
-    connection.execute("UPDATE register_told SET count_id = 'treated_by_two'")
+    renamed = "SET cell = text_key(['treated_by_two', 'network', '', ''])"
+    connection.execute(f"UPDATE register_cells {renamed} WHERE clinic_id = 'network'")
+    connection.execute(f"UPDATE register_told {renamed}")
     make_table(
         connection,
         "agg_cells",
@@ -177,9 +181,12 @@ def test_the_parts_of_a_count_called_otherwise_are_those_of_clinics(connection: 
     make_table(connection, "agg_figure_cells", f"figure_id VARCHAR, role VARCHAR, {TEXTS}", [])
     counts = [("treated", "treated"), ("treated_by_two", "treated")]
     make_table(connection, "dim_counts", "network_count_id VARCHAR, count_id VARCHAR", counts)
-    for attackers, expected in (("clinics", [("treated_by_two",)]), ("outsider", [])):
-        find_near_cells(connection, RefreshRules(attackers=attackers))  # type: ignore[arg-type]
-        assert connection.execute("SELECT count_id FROM near_cell").fetchall() == expected
+    for rules, expected in (
+        (RefreshRules(attackers="clinics"), {"treated_by_two network"}),
+        (RefreshRules(attackers="outsider"), set()),
+    ):
+        find_near_cells(connection, rules)
+        assert near_names(connection) == expected
 
 
 # ---- what each figure shows ----
@@ -228,10 +235,10 @@ def plan(
     make_marts(connection, FIGURES)
     make_register(connection, "entry | count_id | clinic_id | value | told", REGISTER)
     # A vintage one person away from today's makes a cell too near.
-    near_ones = f"FROM agg_cells WHERE category NOT IN {ANEW}"
-    connection.execute(f"INSERT INTO register_cells BY NAME SELECT 1 AS entry, * EXCLUDE (is_count) {near_ones}")
-    connection.execute("UPDATE register_cells SET value = value + 1, part_count_id = count_id")
-    connection.execute(f"INSERT INTO register_told BY NAME SELECT 1 AS entry, * EXCLUDE (value, is_count) {near_ones}")
+    find_near_cells(connection, RefreshRules())
+    near_ones = f"FROM today_figure_cell WHERE category NOT IN {ANEW}"
+    connection.execute(f"INSERT INTO register_cells SELECT 1, cell, part, clinic_id, value + 1 {near_ones}")
+    connection.execute(f"INSERT INTO register_told SELECT 1, figure_role, cell {near_ones}")
     plan_refresh(connection, RefreshRules(), repeat=repeat)
     rows = connection.execute("SELECT figure_id, action, numerator, refreshed_in FROM refresh").fetchall()
     assert len({figure for figure, *_ in rows}) == len(rows)

@@ -24,6 +24,7 @@ from clinic_outcomes.register import (
     read_register,
     write_plan,
 )
+from clinic_outcomes.register.opening import define_keys
 from clinic_outcomes.settings import Settings
 
 POLICY = "00000000000000a1"
@@ -99,17 +100,35 @@ def make_register(connection: duckdb.DuckDBPyConnection, before: str, shown: str
 
     Each count told is that of a figure of its own.
     """
-    rows = rows_of(before)
-    cells = [(int(r["entry"] or 0), r["count_id"], r["clinic_id"], "", "", r["value"], r["count_id"]) for r in rows]
-    make_table(
-        connection, "register_cells", f"entry INTEGER, {TEXTS}, value DECIMAL(18, 4), part_count_id VARCHAR", cells
-    )
-    told = [
-        (entry, f"{count}/{clinic}//", "numerator", count, clinic, "", "")
-        for (entry, count, clinic, *_), row in zip(cells, rows, strict=True)
-        if row["told"] == "yes"
+    define_keys(connection)
+    rows = [
+        (int(r["entry"] or 0), r["count_id"], r["clinic_id"], r["value"], r["told"] == "yes") for r in rows_of(before)
     ]
-    make_table(connection, "register_told", f"entry INTEGER, figure_id VARCHAR, role VARCHAR, {TEXTS}", told)
+    make_table(
+        connection,
+        "told_before",
+        "entry INTEGER, count_id VARCHAR, clinic_id VARCHAR, value DECIMAL(18, 4), told BOOLEAN",
+        rows,
+    )
+    connection.execute(
+        """
+        CREATE OR REPLACE TABLE register_cells AS
+        SELECT
+            entry,
+            text_key([count_id, clinic_id, '', '']) AS cell,
+            text_key([count_id, '', '']) AS part,
+            clinic_id,
+            value
+        FROM told_before;
+        CREATE OR REPLACE TABLE register_told AS
+        SELECT
+            entry,
+            text_key([count_id || '/' || clinic_id || '//', 'numerator']) AS figure_role,
+            text_key([count_id, clinic_id, '', '']) AS cell
+        FROM told_before
+        WHERE told
+        """
+    )
     make_table(
         connection,
         "register_figures",

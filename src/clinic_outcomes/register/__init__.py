@@ -20,7 +20,8 @@ from clinic_outcomes.register.appending import append
 from clinic_outcomes.register.chain import entry_folder, read_register
 from clinic_outcomes.register.entries import AuditSummary, Entry
 from clinic_outcomes.register.listing import list_releases, list_restatements
-from clinic_outcomes.register.refresh import RefreshRules, open_register, plan_refresh, planning_basis, write_plan
+from clinic_outcomes.register.opening import open_register
+from clinic_outcomes.register.refresh import RefreshRules, plan_refresh, planning_basis, write_plan
 from clinic_outcomes.register.word import make_final, withdraw
 
 __all__ = [

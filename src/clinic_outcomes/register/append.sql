@@ -1,7 +1,7 @@
 -- What the entry of a release keeps beside the figures as released.
 --
--- Reads released (today's figures), refresh (their plan), agg_figures and agg_figure_cells (today's exact ones), today_cell
--- (of near_cells.sql) and register_number (one row: the number of the entry that is being made).
+-- Reads released (today's figures), refresh (their plan), agg_figures (today's exact ones), today_figure_cell (of
+-- near_cells.sql) and register_number (one row: the number of the entry that is being made).
 CREATE OR REPLACE TEMP TABLE vintage AS
 SELECT
     released.figure_id,
@@ -32,14 +32,7 @@ LEFT JOIN vintage USING (figure_id);
 
 -- The cells of what is shown anew: from now on none of them may be told of again with another few people.
 CREATE OR REPLACE TEMP TABLE told AS
-SELECT DISTINCT
-    agg_figure_cells.figure_id,
-    agg_figure_cells.role,
-    agg_figure_cells.count_id,
-    agg_figure_cells.clinic_id,
-    agg_figure_cells.dimension,
-    agg_figure_cells.category
-FROM agg_figure_cells
+SELECT today_figure_cell.* EXCLUDE (value)
+FROM today_figure_cell
 INNER JOIN vintage USING (figure_id)
-SEMI JOIN today_cell USING (count_id, clinic_id, dimension, category)
 WHERE vintage.action = 'refreshed';

@@ -29,14 +29,8 @@ from clinic_outcomes.register.entries import (
     Release,
     Tally,
 )
-from clinic_outcomes.register.refresh import (
-    ROOM,
-    RefreshRules,
-    find_near_cells,
-    open_register,
-    releases,
-    withdrawn_numbers,
-)
+from clinic_outcomes.register.opening import open_register, releases, withdrawn_numbers
+from clinic_outcomes.register.refresh import ROOM, RefreshRules, find_near_cells
 from clinic_outcomes.settings import Settings
 
 MARTS = ("agg_figures", "agg_cells", "agg_figure_cells", "dim_counts")
@@ -199,9 +193,7 @@ def _refuse_altered(connection: duckdb.DuckDBPyConnection, entries: Sequence[Ent
 
 def _refuse_near(connection: duckdb.DuckDBPyConnection) -> None:
     """The register trusts no plan: it looks again at each cell that is about to be told anew."""
-    found = connection.execute(
-        "SELECT count(*) FROM told SEMI JOIN near_cell USING (count_id, clinic_id, dimension, category)"
-    ).fetchone()
+    found = connection.execute("SELECT count(*) FROM told SEMI JOIN near_cell USING (cell)").fetchone()
     if found != (0,):
         raise _refused("figures shown anew come too near to what was shown of their cells before")
 

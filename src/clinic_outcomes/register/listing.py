@@ -9,7 +9,7 @@ from clinic_outcomes.database import quote_path, session
 from clinic_outcomes.problems import ClinicOutcomesError
 from clinic_outcomes.register.chain import entry_folder, read_register
 from clinic_outcomes.register.entries import RESTATEMENTS
-from clinic_outcomes.register.refresh import final_numbers, releases, withdrawn_numbers
+from clinic_outcomes.register.opening import final_numbers, releases, withdrawn_numbers
 from clinic_outcomes.settings import Settings
 
 HEADINGS = (

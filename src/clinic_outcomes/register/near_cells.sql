@@ -1,9 +1,9 @@
 -- Cells of today that came too near to what was shown of them before: told again, the two numbers would tell of the
 -- one to twelve people between them. Every vintage ever shown counts, for nobody forgets a report.
 --
--- Reads agg_cells, agg_figure_cells and dim_counts (today's), register_cells (all counts of each release, with the count
--- that the clinics' parts of a network's have), register_told (the cells of what each release showed anew) and
--- refresh_rules (one row). Clinics that have no cell of a count contribute nothing to it.
+-- Reads agg_cells, agg_figure_cells and dim_counts (today's), register_cells (counts of each release), register_told (the
+-- cells of what each release showed anew) and refresh_rules (one row). Texts are compared by their keys. Clinics that have
+-- no cell of a count contribute nothing to it.
 CREATE OR REPLACE TEMP TABLE today_cell AS
 SELECT
     agg_cells.count_id,
@@ -11,64 +11,61 @@ SELECT
     agg_cells.dimension,
     agg_cells.category,
     agg_cells.value,
-    CASE WHEN agg_cells.clinic_id = 'network' THEN counts.count_id ELSE agg_cells.count_id END AS part_count_id
+    text_key([agg_cells.count_id, agg_cells.clinic_id, agg_cells.dimension, agg_cells.category]) AS cell,
+    -- A count of the network is called otherwise than its clinics' where not all of them tell of it.
+    text_key([
+        CASE WHEN agg_cells.clinic_id = 'network' THEN coalesce(counts.count_id, agg_cells.count_id)
+        ELSE agg_cells.count_id END,
+        agg_cells.dimension,
+        agg_cells.category
+    ]) AS part
 FROM agg_cells
 LEFT JOIN (SELECT DISTINCT network_count_id, count_id FROM dim_counts) AS counts
     ON agg_cells.count_id = counts.network_count_id
 WHERE agg_cells.is_count;
 
+CREATE OR REPLACE TEMP TABLE today_figure_cell AS
+SELECT
+    agg_figure_cells.figure_id,
+    agg_figure_cells.role,
+    text_key([agg_figure_cells.figure_id, agg_figure_cells.role]) AS figure_role,
+    today_cell.*
+FROM agg_figure_cells
+INNER JOIN today_cell USING (count_id, clinic_id, dimension, category);
+
 CREATE OR REPLACE TEMP TABLE near_cell AS
--- A count of the network may be called otherwise than it was, when a clinic joins that tells of one measure and not of
--- another: what a figure is made of today is what it was made of.
+-- When a clinic joins that tells of one measure and not of another, a count of the network may get another name: what a
+-- figure is made of today is what it was made of.
 WITH same AS (
     SELECT
         told.entry,
-        told.count_id AS then_count_id,
-        told.dimension AS then_dimension,
-        told.category AS then_category,
-        today.count_id,
-        today.clinic_id,
-        today.dimension,
-        today.category
-    FROM agg_figure_cells AS today
-    INNER JOIN register_told AS told
-        ON today.figure_id = told.figure_id AND today.role = told.role AND today.clinic_id = told.clinic_id
+        told.cell AS then_cell,
+        today.cell
+    FROM today_figure_cell AS today
+    INNER JOIN register_told AS told USING (figure_role)
     UNION
     SELECT
         entry,
-        count_id AS then_count_id,
-        dimension AS then_dimension,
-        category AS then_category,
-        count_id,
-        clinic_id,
-        dimension,
-        category
+        cell AS then_cell,
+        cell
     FROM register_told
 ),
 
 vintage AS (
     SELECT
-        same.*,
-        today.part_count_id,
-        register_cells.part_count_id AS then_part_count_id,
+        same.entry,
+        same.cell,
+        today.part,
+        register_cells.part AS then_part,
+        today.clinic_id = 'network' AS is_of_network,
         today.value - register_cells.value AS change
     FROM same
-    INNER JOIN today_cell AS today USING (count_id, clinic_id, dimension, category)
-    INNER JOIN register_cells
-        ON
-            same.entry = register_cells.entry
-            AND same.then_count_id = register_cells.count_id
-            AND same.clinic_id = register_cells.clinic_id
-            AND same.then_dimension = register_cells.dimension
-            AND same.then_category = register_cells.category
+    INNER JOIN today_cell AS today USING (cell)
+    INNER JOIN register_cells ON same.entry = register_cells.entry AND same.then_cell = register_cells.cell
 ),
 
-near_by_itself AS (
-    SELECT DISTINCT
-        vintage.count_id,
-        vintage.clinic_id,
-        vintage.dimension,
-        vintage.category
+near_by_itself AS MATERIALIZED (
+    SELECT DISTINCT vintage.cell
     FROM vintage
     CROSS JOIN refresh_rules
     WHERE vintage.change <> 0 AND abs(vintage.change) < refresh_rules.smallest_change
@@ -80,9 +77,9 @@ network AS MATERIALIZED (
         vintage.*,
         row_number() OVER () AS number
     FROM vintage
-    ANTI JOIN near_by_itself USING (count_id, clinic_id, dimension, category)
+    ANTI JOIN near_by_itself USING (cell)
     CROSS JOIN refresh_rules
-    WHERE vintage.clinic_id = 'network' AND refresh_rules.known_clinics > 0
+    WHERE vintage.is_of_network AND refresh_rules.known_clinics > 0
 ),
 
 part AS (
@@ -92,11 +89,7 @@ part AS (
         today.clinic_id,
         today.value AS added
     FROM network
-    INNER JOIN today_cell AS today
-        ON
-            network.part_count_id = today.count_id
-            AND network.dimension = today.dimension
-            AND network.category = today.category
+    INNER JOIN today_cell AS today USING (part)
     WHERE today.clinic_id <> 'network'
     UNION ALL
     SELECT
@@ -105,12 +98,7 @@ part AS (
         register_cells.clinic_id,
         -register_cells.value AS added
     FROM network
-    INNER JOIN register_cells
-        ON
-            network.entry = register_cells.entry
-            AND network.then_part_count_id = register_cells.count_id
-            AND network.then_dimension = register_cells.dimension
-            AND network.then_category = register_cells.category
+    INNER JOIN register_cells ON network.entry = register_cells.entry AND network.then_part = register_cells.part
     WHERE register_cells.clinic_id <> 'network'
 ),
 
@@ -150,10 +138,6 @@ near_without_clinics AS (
 
 FROM near_by_itself
 UNION
-SELECT
-    network.count_id,
-    network.clinic_id,
-    network.dimension,
-    network.category
+SELECT network.cell
 FROM network
 INNER JOIN near_without_clinics USING (number);

@@ -10,30 +10,13 @@ from typing import Literal
 
 import duckdb
 
-from clinic_outcomes.database import fill_table, quote_path, write_parquet
+from clinic_outcomes.database import fill_table, write_parquet
 from clinic_outcomes.files import fingerprint
 from clinic_outcomes.problems import ClinicOutcomesError
-from clinic_outcomes.register.chain import entry_folder
-from clinic_outcomes.register.entries import CELLS, EXACT, FIGURES, TOLD, Entry
-from clinic_outcomes.settings import Settings
+from clinic_outcomes.register.entries import Entry
+from clinic_outcomes.register.opening import define_keys
 
 ROOM = Path(__file__).parent
-CELL = dict.fromkeys(("count_id", "clinic_id", "dimension", "category"), "VARCHAR")
-CELL_COLUMNS = CELL | {"value": "DECIMAL(18, 4)", "part_count_id": "VARCHAR"}
-"""Columns of ``cells.parquet``; ``part_count_id`` is the count that the clinics' parts of a network's count are of."""
-TOLD_COLUMNS = {"figure_id": "VARCHAR", "role": "VARCHAR"} | CELL
-"""Columns of ``told.parquet``: the counts that the figures shown anew in a release are made of."""
-SHOWN_COLUMNS = {
-    "figure_id": "VARCHAR",
-    "numerator": "DECIMAL(18, 4)",
-    "denominator": "BIGINT",
-    "value": "DECIMAL(18, 6)",
-    "refreshed_in": "INTEGER",
-    "shown_value": "DECIMAL(18, 4)",
-    "shown_upper": "DECIMAL(18, 4)",
-    "shown_denominator": "BIGINT",
-}
-
 KNOWN_CLINICS = {"outsider": 0, "clinics": 1, "pairs": 2}
 
 
@@ -51,21 +34,6 @@ class RefreshRules:
     useful_within: tuple[tuple[int, Decimal], ...] = ((50, Decimal("2.5")), (100, Decimal(1)))
 
 
-def withdrawn_numbers(entries: Sequence[Entry]) -> frozenset[int]:
-    """Numbers of the releases that were withdrawn."""
-    return frozenset(e.word.about for e in entries if e.word is not None and e.status == "withdrawn")
-
-
-def final_numbers(entries: Sequence[Entry]) -> frozenset[int]:
-    """Numbers of the releases that were made final, whether or not they were withdrawn since."""
-    return frozenset(e.word.about for e in entries if e.word is not None and e.status == "final")
-
-
-def releases(entries: Sequence[Entry]) -> tuple[Entry, ...]:
-    """The entries that are releases, in order."""
-    return tuple(entry for entry in entries if entry.release is not None)
-
-
 def planning_basis(entries: Sequence[Entry], build_id: str, policy_id: str) -> str:
     """16 hex digits over what the plan of a build's release depends on: releases before it, and withdrawals.
 
@@ -80,47 +48,8 @@ def planning_basis(entries: Sequence[Entry], build_id: str, policy_id: str) -> s
     return fingerprint(entry.hash for entry in told)[:16]
 
 
-def open_register(connection: duckdb.DuckDBPyConnection, entries: Sequence[Entry], settings: Settings) -> None:
-    """Make the temp tables ``register_cells``, ``register_told`` and ``register_figures`` of verified entries.
-
-    ``register_cells`` has a row a release and count, ``register_told`` one a release, figure shown anew in it and count
-    that it is made of, ``register_figures`` one a release and figure shown in it;
-    ``stands`` says that neither the release nor the one in which the figure was last refreshed was withdrawn.
-    """
-    tables = {
-        "register_cells": CELL_COLUMNS,
-        "register_told": TOLD_COLUMNS,
-        "register_figures": SHOWN_COLUMNS | {"stands": "BOOLEAN"},
-    }
-    for name, columns in tables.items():
-        typed = ", ".join(f"{column} {kind}" for column, kind in columns.items())
-        connection.execute(f"CREATE OR REPLACE TEMP TABLE {name} (entry INTEGER, {typed})")
-    withdrawn = sorted(withdrawn_numbers(entries))
-    for entry in releases(entries):
-        folder = entry_folder(entry.number, settings)
-        for name, file in (("register_cells", CELLS), ("register_told", TOLD)):
-            connection.execute(
-                f"INSERT INTO {name} BY NAME SELECT {entry.number} AS entry, * "
-                f"FROM read_parquet({quote_path(folder / file)})"
-            )
-        connection.execute(
-            f"""
-            INSERT INTO register_figures BY NAME
-            SELECT
-                {entry.number} AS entry,
-                {", ".join(SHOWN_COLUMNS)},
-                NOT list_contains($withdrawn::INTEGER[], {entry.number})
-                AND NOT list_contains($withdrawn::INTEGER[], refreshed_in) AS stands
-            FROM read_parquet({quote_path(folder / FIGURES)}) AS figures
-            INNER JOIN read_parquet({quote_path(folder / EXACT)}) AS exact USING (figure_id)
-            WHERE status = 'shown'
-            """,
-            {"withdrawn": withdrawn},
-        )
-
-
 def find_near_cells(connection: duckdb.DuckDBPyConnection, rules: RefreshRules) -> None:
-    """Make the temp table ``near_cell(count_id, clinic_id, dimension, category)``: cells that may not be told anew.
+    """Make the temp tables ``today_cell``, ``today_figure_cell`` and ``near_cell``: those that may not be told anew.
 
     Reads today's ``agg_cells``, ``agg_figure_cells`` and ``dim_counts``, and what :func:`open_register` made.
     """
@@ -128,6 +57,7 @@ def find_near_cells(connection: duckdb.DuckDBPyConnection, rules: RefreshRules) 
         "CREATE OR REPLACE TEMP TABLE refresh_rules AS SELECT ?::BIGINT AS smallest_change, ?::BIGINT AS known_clinics",
         [rules.smallest_change, KNOWN_CLINICS[rules.attackers]],
     )
+    define_keys(connection)
     connection.execute((ROOM / "near_cells.sql").read_text(encoding="utf-8"))
 
 
@@ -164,9 +94,7 @@ def plan_refresh(connection: duckdb.DuckDBPyConnection, rules: RefreshRules, *, 
     _refuse_without_cells(connection)
     find_near_cells(connection, rules)
     if repeat:
-        connection.execute(
-            "CREATE OR REPLACE TEMP TABLE near_cell AS SELECT * EXCLUDE (value, part_count_id) FROM today_cell"
-        )
+        connection.execute("CREATE OR REPLACE TEMP TABLE near_cell AS SELECT cell FROM today_cell")
     connection.execute("DROP TABLE IF EXISTS refresh_usefulness")
     fill_table(
         connection,

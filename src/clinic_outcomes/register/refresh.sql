@@ -1,12 +1,12 @@
 -- What each figure shows today: one row per figure of today's build or shown in an earlier release.
 --
--- Reads agg_figures, agg_figure_cells, near_cell, register_figures (what each release showed, with the exact values that
--- it was made of) and refresh_usefulness.
+-- Reads agg_figures, today_figure_cell and near_cell (of near_cells.sql), register_figures (what was shown last, with the
+-- exact values that it was made of) and refresh_usefulness.
 CREATE OR REPLACE TEMP TABLE refresh AS
 WITH too_near AS (
-    SELECT DISTINCT agg_figure_cells.figure_id
-    FROM agg_figure_cells
-    SEMI JOIN near_cell USING (count_id, clinic_id, dimension, category)
+    SELECT DISTINCT today_figure_cell.figure_id
+    FROM today_figure_cell
+    SEMI JOIN near_cell USING (cell)
 ),
 
 -- A withdrawn release is not repeated; what it showed is known all the same, and counts among the vintages.

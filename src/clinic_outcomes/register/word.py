@@ -8,7 +8,7 @@ from typing import Literal
 from clinic_outcomes.problems import ClinicOutcomesError, Problem
 from clinic_outcomes.register.chain import add_entry, read_register
 from clinic_outcomes.register.entries import Entry, Word
-from clinic_outcomes.register.refresh import releases, withdrawn_numbers
+from clinic_outcomes.register.opening import releases, withdrawn_numbers
 from clinic_outcomes.settings import Settings
 
 
