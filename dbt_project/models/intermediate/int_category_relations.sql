@@ -160,16 +160,21 @@ of_categories as (
         sum_id,
         case
             when adding_up = 'partition' then '='
-            when is_count and adding_up <> 'overlap' then '<='
+            when is_count and adding_up in ('disjoint', 'exhaustive_overlap') then '<='
             else ''
         end as relation,
-        case adding_up when 'disjoint' then '=' when 'overlap' then '<=' else '' end as guess,
-        case when adding_up in ('partition', 'disjoint') then 1 else -1 end as sign
+        case adding_up
+            when 'disjoint' then '='
+            when 'usually_partition' then '='
+            when 'overlap' then 'either'
+            else ''
+        end as guess,
+        case when adding_up in ('overlap', 'exhaustive_overlap') then -1 else 1 end as sign
     from parts
     where
         case
             when split_part(count_id, '/', 2) = 'rest' then adding_up = 'disjoint'
-            else is_count or adding_up in ('partition', 'disjoint')
+            else is_count or adding_up not in ('overlap', 'exhaustive_overlap')
         end
 
 ),

@@ -392,7 +392,8 @@ relations as (
     select
         relation_id,
         case
-            when guess = '=' and total = 0 or guess = '<=' and total <= 0 then guess
+            when guess in ('=', 'either') and total = 0 then '='
+            when guess in ('<=', 'either') and total <= 0 then '<='
             else relation
         end as comparison
     from totals
