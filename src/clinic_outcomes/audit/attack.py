@@ -46,8 +46,11 @@ class Unproven:
 
 
 def coalitions(clinics: int, size: int) -> tuple[Coalition, ...]:
-    """Every set of so many clinics, or the outsider alone where there are fewer; larger sets include smaller ones."""
-    return tuple(combinations(range(clinics), min(size, clinics)))
+    """Every set of so many clinics that leaves one to be attacked; larger sets include smaller ones.
+
+    Of two clinics each attacks the other, and of one it is the outsider who attacks.
+    """
+    return tuple(combinations(range(clinics), min(size, max(0, clinics - 1))))
 
 
 def groups(clinics: Sequence[int], size: int) -> tuple[Coalition, ...]:
