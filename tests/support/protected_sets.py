@@ -1,0 +1,91 @@
+"""Releases of table sets, made and audited by the steps that the stage protect takes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import duckdb
+import numpy as np
+
+from clinic_outcomes.audit import Limits, Report, audit
+from clinic_outcomes.audit.system import System, number_cells, read_system
+from clinic_outcomes.protect import stage
+from clinic_outcomes.protect.policy import ROOM, load_policy
+from clinic_outcomes.protect.suppression import suppress
+
+LIMITS = Limits(
+    smallest_upper=load_policy().attack.smallest_upper_bound,
+    smallest_width=load_policy().attack.smallest_width,
+    largest_coalition=2,
+)
+
+
+@dataclass(frozen=True)
+class Protected:
+    """A release of one set: how many figures there are, are shown by the thresholds alone, and are shown at last."""
+
+    connection: duckdb.DuckDBPyConnection
+    figures: int
+    shown_by_threshold: int
+    shown: int
+
+
+def open_attack(connection: duckdb.DuckDBPyConnection, figures: str) -> duckdb.DuckDBPyConnection:
+    """A connection to the same marts with the views that an audit reads, of the figures in a table."""
+    attack = connection.cursor()
+    counts = load_policy().counts
+    attack.execute(f"CREATE TEMP VIEW figures AS FROM {figures}")
+    attack.execute("CREATE TEMP VIEW measures AS FROM dim_measures")
+    attack.execute(
+        f"CREATE TEMP VIEW policy AS SELECT {counts.smallest_shown}::BIGINT AS smallest_shown, "
+        f"{counts.rounding_base}::BIGINT AS rounding_base"
+    )
+    return attack
+
+
+def read_attack(attack: duckdb.DuckDBPyConnection) -> System:
+    """The system of the figures that a connection of :func:`open_attack` sees."""
+    number_cells(attack)
+    return read_system(attack)
+
+
+def judge(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
+    """A connection with the figures of the marts judged, each by itself, in its table ``judged``."""
+    protect = connection.cursor()
+    stage._load_policy_tables(protect, load_policy())
+    protect.execute((ROOM / "judge.sql").read_text(encoding="utf-8"))
+    return protect
+
+
+def round_figures(protect: duckdb.DuckDBPyConnection, table: str) -> None:
+    """Put what is shown of the figures judged into a table of the database."""
+    protect.execute("DROP TABLE IF EXISTS temp.released")
+    protect.execute((ROOM / "round.sql").read_text(encoding="utf-8"))
+    protect.execute(f"CREATE OR REPLACE TABLE {table} AS FROM temp.released")
+
+
+def protect_set(connection: duckdb.DuckDBPyConnection) -> Protected:
+    """Judge, round, withhold what attackers need, and round again: into the tables ``threshold_only`` and ``released``."""
+    protect = judge(connection)
+    round_figures(protect, "threshold_only")
+    attack = open_attack(connection, "threshold_only")
+    system = read_attack(attack)
+    besides = suppress(system, LIMITS, np.ones(len(system.figures)))
+    protect.execute(
+        "UPDATE judged SET shown = false, reason = 'complementary' WHERE figure_id IN (SELECT unnest($1))",
+        [[system.figures[figure] for figure in besides]],
+    )
+    round_figures(protect, "final")
+    shown = int(system.shown.sum())
+    protect.close()
+    attack.close()
+    return Protected(connection, len(system.figures), shown, shown - len(besides))
+
+
+def audit_table(connection: duckdb.DuckDBPyConnection, figures: str) -> Report:
+    """What the audit says of a release in a table."""
+    attack = open_attack(connection, figures)
+    try:
+        return audit(attack, LIMITS)
+    finally:
+        attack.close()
