@@ -91,7 +91,7 @@ def _read_entry(folder: Path, previous: str) -> Entry:
         raise _broken(folder.name, "lacks a file, or holds one that it does not list")
     for name, sha256 in sorted(entry.files.items()):
         if sha256_file(folder / name) != sha256:
-            raise _broken(folder.name, f"has a {name} that was changed")
+            raise _broken(folder.name, f"has another {name} than it was entered with")
     return entry
 
 
