@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from clinic_outcomes.settings import Settings
+from tests.support.own_system import own_system
 
 CLINIC = "made_up"
 SYSTEM = """\
@@ -71,13 +72,8 @@ CLEAN = {
 
 def make_settings(root: Path, basis: str = "safe_harbor") -> Settings:
     """Write the system and its clinic below ``root``."""
-    folder = root / "systems" / "every_kind"
-    folder.mkdir(parents=True)
-    for name, text in {"system.yml": SYSTEM, "columns.csv": COLUMNS, "codes.csv": CODES}.items():
-        (folder / name).write_text(text)
-    (root / "clinics").mkdir()
-    (root / "clinics" / f"{CLINIC}.yml").write_text(f"title: x\nsystem: every_kind\nlegal_basis: {{basis: {basis}}}\n")
-    return Settings(home=root / "home", systems=root / "systems", clinics=root / "clinics", threads=1)
+    clinics = {CLINIC: f"title: x\nlegal_basis: {{basis: {basis}}}\n"}
+    return own_system(root, "every_kind", system=SYSTEM, columns=COLUMNS, codes=CODES, clinics=clinics)
 
 
 def csv_text(rows: Sequence[dict[str, str]]) -> str:

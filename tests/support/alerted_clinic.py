@@ -6,6 +6,7 @@ from clinic_outcomes.pipeline import run_stage
 from clinic_outcomes.records import AlertRecord
 from clinic_outcomes.settings import Settings
 from tests.support.deliveries import deliver
+from tests.support.own_system import own_system
 from tests.support.short_keys import short_keys
 
 QUIET, LOUD = "quiet_house", "loud_house"
@@ -84,19 +85,12 @@ EVENT_COLUMNS = (
 
 def make_settings(root: Path, thresholds: dict[str, int] | None = None) -> Settings:
     """Write the system and both clinics below ``root``; ``thresholds`` are the loud clinic's own."""
-    folder = root / "systems" / "with_events"
-    folder.mkdir(parents=True)
-    (folder / "system.yml").write_text(SYSTEM)
-    (folder / "columns.csv").write_text(COLUMNS)
-    (folder / "codes.csv").write_text(CODES)
-    (root / "clinics").mkdir()
-    settings = Settings(home=root / "home", systems=root / "systems", clinics=root / "clinics", threads=1)
-    for clinic in (QUIET, LOUD):
-        text = f"title: {clinic}\nsystem: with_events\n" + short_keys(SYSTEM)
-        if clinic == LOUD and thresholds:
-            text += "thresholds:\n"
-            text += "".join(f"  {name}: {{value: {value}, reason: a test}}\n" for name, value in thresholds.items())
-        (root / "clinics" / f"{clinic}.yml").write_text(text)
+    clinics = {clinic: f"title: {clinic}\n{short_keys(SYSTEM)}" for clinic in (QUIET, LOUD)}
+    if thresholds:
+        own = (f"  {name}: {{value: {value}, reason: a test}}\n" for name, value in thresholds.items())
+        clinics[LOUD] += "thresholds:\n" + "".join(own)
+    settings = own_system(root, "with_events", system=SYSTEM, columns=COLUMNS, codes=CODES, clinics=clinics)
+    for clinic in clinics:
         (settings.landing / clinic).mkdir(parents=True)
     return settings
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from clinic_outcomes.settings import Settings
+from tests.support.own_system import own_system
 from tests.support.short_keys import short_keys
 
 CLINIC = "made_up"
@@ -70,14 +71,6 @@ FILES: dict[str, bytes | str] = {"people.csv": PEOPLE, "doses.csv": DOSES, "drug
 
 def make_settings(root: Path, *, columns: str = COLUMNS, system: str = SYSTEM, basis: str = "year") -> Settings:
     """Write the system and the clinic below ``root``; ``basis`` is the finest service period allowed."""
-    folder = root / "systems" / "small"
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "system.yml").write_text(system)
-    (folder / "columns.csv").write_text(columns)
-    (folder / "codes.csv").write_text(CODES)
-    (root / "clinics").mkdir(exist_ok=True)
-    (root / "clinics" / f"{CLINIC}.yml").write_text(
-        f"title: Made up\nsystem: small\nlegal_basis:\n  basis: expert_determination\n  service_period: {basis}\n"
-        + short_keys(system)
-    )
-    return Settings(home=root / "home", systems=root / "systems", clinics=root / "clinics", threads=1)
+    legal_basis = f"legal_basis:\n  basis: expert_determination\n  service_period: {basis}\n"
+    clinic = f"title: Made up\n{legal_basis}{short_keys(system)}"
+    return own_system(root, "small", system=system, columns=columns, codes=CODES, clinics={CLINIC: clinic})

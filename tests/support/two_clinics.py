@@ -4,6 +4,7 @@ from pathlib import Path
 
 from clinic_outcomes.settings import Settings
 from tests.support.deliveries import deliver
+from tests.support.own_system import own_system
 from tests.support.short_keys import short_keys
 
 EAST, WEST = "east_side", "west_side"
@@ -30,15 +31,9 @@ PEOPLE = "person,sex,age,intake\nP1,F,34,0\nP2,M,51,3\n"
 
 def make_settings(root: Path) -> Settings:
     """Write the system and both clinics below ``root``, with an empty landing folder each."""
-    folder = root / "systems" / "people_only"
-    folder.mkdir(parents=True)
-    (folder / "system.yml").write_text(SYSTEM)
-    (folder / "columns.csv").write_text(COLUMNS)
-    (folder / "codes.csv").write_text(CODES)
-    (root / "clinics").mkdir()
-    settings = Settings(home=root / "home", systems=root / "systems", clinics=root / "clinics", threads=1)
-    for clinic in (EAST, WEST):
-        (root / "clinics" / f"{clinic}.yml").write_text(f"title: {clinic}\nsystem: people_only\n" + short_keys(SYSTEM))
+    clinics = {clinic: f"title: {clinic}\n{short_keys(SYSTEM)}" for clinic in (EAST, WEST)}
+    settings = own_system(root, "people_only", system=SYSTEM, columns=COLUMNS, codes=CODES, clinics=clinics)
+    for clinic in clinics:
         (settings.landing / clinic).mkdir(parents=True)
     return settings
 
