@@ -79,7 +79,7 @@ def _read_entry(folder: Path, previous: str) -> Entry:
         text = path.read_text(encoding="utf-8")
         entry = Entry.model_validate_json(text)
     except (ValidationError, UnicodeDecodeError):
-        raise _broken(folder.name, f"has an {ENTRY} that is none") from None
+        raise _broken(folder.name, f"has an {ENTRY} that cannot be read") from None
     if entry.hash != entry.own_hash() or text != entry.text():
         raise _broken(folder.name, f"has an {ENTRY} that was changed")
     if entry.folder_name != folder.name:
