@@ -65,7 +65,7 @@ def round_figures(protect: duckdb.DuckDBPyConnection, table: str) -> None:
 
 
 def protect_set(connection: duckdb.DuckDBPyConnection) -> Protected:
-    """Judge, round, withhold what attackers need, and round again: into the tables ``threshold_only`` and ``released``."""
+    """Judge, round, withhold what attackers need, and round again: the tables ``threshold_only`` and ``final``."""
     protect = judge(connection)
     round_figures(protect, "threshold_only")
     attack = open_attack(connection, "threshold_only")

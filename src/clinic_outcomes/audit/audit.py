@@ -21,7 +21,8 @@ class Finding:
     """One thing that speaks against a release.
 
     ``rule`` is ``cannot_be_placed`` (a figure whose cells or type are not known), ``contradiction`` (released figures
-    that the exact ones do not bear out), ``small_count`` (a shown figure is made of a count too small) or ``disclosed``
+    that the exact ones do not bear out), ``small_count`` (a shown figure is made of a count too small,
+    or ``coalition`` leaves too few of it to others) or ``disclosed``
     (``cell`` can be worked out too well by ``coalition``, to lie between ``lower`` and ``upper``).
     """
 
@@ -60,8 +61,8 @@ def audit(connection: duckdb.DuckDBPyConnection, limits: Limits) -> Report:
     system = read_system(connection)
     unplaced = [*_unplaced(connection), *_silent(system)]
     contradictions = _contradictions(system)
-    small = _small(connection, system)
     attack = Attack(system, limits)
+    small = _small(connection, attack)
     # Attacking what contradicts itself would find no world at all, and everything disclosed.
     disclosed = () if contradictions else tuple(_disclosed(attack))
     findings = (*unplaced, *contradictions, *small, *disclosed)
@@ -112,13 +113,19 @@ def _contradictions(system: System) -> tuple[Finding, ...]:
     return tuple(Finding("contradiction", name) for name in (*of_rows, *of_cells))
 
 
-def _small(connection: duckdb.DuckDBPyConnection, system: System) -> Iterator[Finding]:
-    """Cells of shown figures that are too small to be shown, and counts shown that are."""
+def _small(connection: duckdb.DuckDBPyConnection, attack: Attack) -> Iterator[Finding]:
+    """Cells of shown figures that are too small to be shown, what attackers leave of a network's, and counts shown."""
     (smallest,) = connection.execute("SELECT smallest_shown FROM policy").fetchone() or (0,)
-    truth = system.cells.truth
-    small = system.is_part_of_shown & system.cells.is_count & (truth > 0) & (truth < smallest)
-    for cell in np.flatnonzero(small):
-        yield Finding("small_count", system.cells.names[cell])
+    system = attack.system
+    cells = system.cells
+    counted = system.is_part_of_shown & cells.is_count
+    for cell in np.flatnonzero(counted & (cells.truth > 0) & (cells.truth < smallest)):
+        yield Finding("small_count", cells.names[cell])
+    of_network = counted & (cells.clinic == NETWORK) & (cells.truth >= smallest)
+    for coalition, unknown in attack.unknown.items():
+        clinics = tuple(cells.clinics[clinic] for clinic in coalition)
+        for cell in np.flatnonzero(of_network & (unknown > 0) & (unknown < smallest)):
+            yield Finding("small_count", cells.names[cell], clinics, float(unknown[cell]), float(unknown[cell]))
     shown = connection.execute(
         "SELECT figure_id FROM figures CROSS JOIN policy "
         "WHERE figure_type = 'count' AND shown_value > 0 AND shown_value < smallest_shown ORDER BY figure_id"
