@@ -44,14 +44,15 @@ Broken = tuple[int, RuleBrokenError]
 
 @dataclass(frozen=True)
 class Words:
-    """The project's own texts: what stands in them is nobody's number."""
+    """The project's own texts: what stands in them is nobody's number. ``titles`` are the names of clinics."""
 
     text: str
+    titles: str
 
     @cached_property
     def numbers(self) -> frozenset[str]:
         """Every number in them."""
-        return frozenset(numbers_in(self.text))
+        return frozenset(numbers_in(f"{self.text} {self.titles}"))
 
 
 def check_page(text: str, allowed: Allowed, words: Words) -> Iterator[Broken]:

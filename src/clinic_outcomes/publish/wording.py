@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -167,17 +167,3 @@ def plain(code: str) -> str:
 def in_sentence(text: str) -> str:
     """A label within a sentence: a capital that begins a sentence goes, one that begins an abbreviation stays."""
     return text if text[1:2].isupper() else text[:1].lower() + text[1:]
-
-
-def reading(candidates: Iterable[tuple[str, str, Cell]]) -> str:
-    """One line that reads the first shown figure aloud, preferring one that has a denominator."""
-    shown = [(row, column, cell) for row, column, cell in candidates if cell.kind == "shown"]
-    if not shown:
-        return "Every figure of this table is withheld or absent."
-    row, column, cell = next((one for one in shown if one[2].of), shown[0])
-    name = f"{row}, {in_sentence(column)}" if column else row
-    about = "" if cell.is_band else "about "
-    unit = f" {cell.unit}" if cell.unit else ""
-    of = f", {'as an average over' if cell.unit else 'out of'} about {cell.of}" if cell.of else ""
-    interval = f"; 95% interval {cell.interval}" if cell.interval else f"; {bound_text(cell)}" if cell.none_seen else ""
-    return f"For example: {name}: {about}{cell.text}{unit}{of}{interval}."
