@@ -11,11 +11,13 @@ import html
 import itertools
 from collections.abc import Sequence
 from pathlib import Path
+from types import CodeType
 
 from great_expectations.core import ExpectationSuiteValidationResult
 from great_expectations.render.renderer.page_renderer import ValidationResultsPageRenderer
 from great_expectations.render.view.view import DefaultJinjaPageView
 from jinja2 import BaseLoader, ChoiceLoader, DictLoader
+from jinja2.bccache import Bucket, BytecodeCache
 
 STYLE = """
 body { font: 15px/1.45 sans-serif; margin: 2rem auto; max-width: 70rem; padding: 0 1rem; color: #222; }
@@ -34,6 +36,22 @@ PAGE = f"""<!DOCTYPE html>
 """
 
 
+class _Compiled(BytecodeCache):
+    """Templates that this process has compiled: those of a state's pages are those of another's."""
+
+    def __init__(self) -> None:
+        self._codes: dict[str, CodeType | None] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        bucket.code = self._codes.get(bucket.key)
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self._codes[bucket.key] = bucket.code
+
+
+_COMPILED = _Compiled()
+
+
 class _PageView(DefaultJinjaPageView):
     """Great Expectations' page in our frame: nothing loaded from elsewhere, the same bytes every time."""
 
@@ -41,6 +59,7 @@ class _PageView(DefaultJinjaPageView):
         super().__init__()
         theirs: list[BaseLoader] = [self.env.loader] if self.env.loader else []
         self.env.loader = ChoiceLoader([DictLoader({"page.j2": PAGE}), *theirs])
+        self.env.bytecode_cache, self.env.auto_reload = _COMPILED, False
         self._numbers = itertools.count()
 
     def generate_html_element_uuid(self, prefix: str | None = None) -> str:
