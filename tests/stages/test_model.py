@@ -213,7 +213,6 @@ severe_event_share           | birch     | ''           | ''                    
 end_not_recorded_share       | alder     | ''           | ''                         | 3         | 6           | 0.5        | 4        | 1
 events_unmapped_share        | network   | ''           | ''                         | 1         | 8           | 0.125      | 6        | 2
 sessions_with_event_share    | alder     | ''           | ''                         | 2         | 6           | 0.333333   | 4        | 1
-sessions_with_event_share    | birch     | ''           | ''                         | 0         | 0           | -          | 0        | 0
 serious_adverse_events       | network   | ''           | ''                         | 1         | -           | 1          | 1        | 1
 patients_with_serious_event  | alder     | system_class | cardiac_disorders          | 1         | -           | 1          | 1        | 1
 adverse_events               | alder     | term         | nausea                     | 3         | -           | 3          | 2        | 1
@@ -268,6 +267,28 @@ def test_what_a_clinic_does_not_deliver_is_absent(settings: Settings) -> None:
     assert sorted(coverage) == sorted(tables)
     arms = rows(settings, "SELECT DISTINCT clinic_id FROM {agg_figures} WHERE dimension = 'trial_arm' ORDER BY 1")
     assert arms == [("birch",), ("network",)]
+
+
+def test_figures_are_made_of_cells(settings: Settings) -> None:
+    query = """
+        SELECT role, count_id, clinic_id, dimension, category, CAST(value AS INTEGER), is_count, contributors
+        FROM {agg_figure_cells} NATURAL JOIN {agg_cells}
+        WHERE figure_id = 'any_event_share/alder/term/nausea' ORDER BY role
+        """
+    assert rows(settings, query) == [
+        ("denominator", "patients_treated", "alder", "", "", 4, True, "patient"),
+        ("numerator", "patients_with_any_event", "alder", "term", "nausea", 2, True, "patient"),
+        ("remainder", "any_event_share/rest", "alder", "term", "nausea", 2, True, "patient"),
+    ]
+    # cedar tells of no events, so that the network's people among whom they are counted are not all that were treated.
+    query = """
+        SELECT count_id, CAST(value AS INTEGER), CAST(largest AS INTEGER), CAST(two_largest AS INTEGER) FROM {agg_cells}
+        WHERE count_id LIKE 'patients_treated%' AND clinic_id = 'network' AND dimension = '' ORDER BY 1
+        """
+    assert rows(settings, query) == [
+        ("patients_treated", 7, 4, 6),
+        ("patients_treated/by_clinics_of/any_event_share", 6, 4, 6),
+    ]
 
 
 def test_totals_and_why_there_is_none(settings: Settings) -> None:
