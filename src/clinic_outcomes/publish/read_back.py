@@ -17,6 +17,7 @@ from clinic_outcomes.problems import ClinicOutcomesError, Problem
 from clinic_outcomes.publish.allowed import Allowed, RuleBrokenError
 from clinic_outcomes.publish.claims import load_claims
 from clinic_outcomes.publish.exact import Exact
+from clinic_outcomes.publish.methods import figure_text
 from clinic_outcomes.publish.outline import ROOM
 from clinic_outcomes.publish.over_releases import History
 from clinic_outcomes.publish.page_checks import Words, check_page
@@ -25,7 +26,7 @@ from clinic_outcomes.publish.released import NETWORK
 from clinic_outcomes.publish.report import marks
 from clinic_outcomes.publish.table_checks import check_table, figures_of
 from clinic_outcomes.publish.view import Release
-from clinic_outcomes.publish.wording import category_label
+from clinic_outcomes.publish.wording import category_label, threshold_text
 
 PAGES = {
     Audience.PUBLIC: {"index.html", "methods.html"},
@@ -205,7 +206,9 @@ def _words(release: Release) -> Words:
     for measure in release.released.measures:
         texts += [measure.label, measure.definition, measure.numerator_definition, measure.denominator_definition]
         texts += [measure.time_window, measure.time_point_label, measure.source]
-    texts += [threshold.citation for threshold in release.released.thresholds]
+        texts.append(figure_text(measure, release.released.policy))
+    texts += [threshold_text(threshold) for threshold in release.released.thresholds]
+    texts += [dimension.label for dimension in release.released.dimensions]
     texts += [f"{label}" for labels in load_contract().code_lists.values() for label in labels.values()]
     for figure in release.released.figures.values():
         texts.append(category_label(release.dimensions.get(figure.dimension), figure.category))
