@@ -20,7 +20,7 @@ from clinic_outcomes.contract import LOCAL_CODES, load_contract
 from clinic_outcomes.contract.dbt_sources import render_dbt_sources
 from clinic_outcomes.files import latest, sha256_file
 from clinic_outcomes.model import model, prepare
-from clinic_outcomes.model.dbt_process import READ_BEFORE
+from clinic_outcomes.model.dbt_process import READ_BEFORE, kept_as
 from clinic_outcomes.model.inputs import find_deliveries, lay_out
 from clinic_outcomes.model.stage import latest_states
 from clinic_outcomes.problems import ClinicOutcomesError
@@ -429,10 +429,10 @@ def test_unit_tests_of_the_models_pass(tmp_path: Path) -> None:
         "CLINIC_OUTCOMES_MEMORY_LIMIT_MB": str(empty.memory_limit_mb),
         "CLINIC_OUTCOMES_SCRATCH": "duckdb",
     }
-    read_before = DBT_PROJECT / "target" / READ_BEFORE
+    read_before = DBT_PROJECT / "target" / kept_as(environment)
     if read_before.is_file():
         (tmp_path / "target").mkdir()
-        shutil.copy(read_before, tmp_path / "target")
+        shutil.copy(read_before, tmp_path / "target" / READ_BEFORE)
     folders = ["--project-dir", DBT_PROJECT, "--profiles-dir", DBT_PROJECT, "--target-path", tmp_path / "target"]
     dbt = [sys.executable, "-m", "dbt.cli.main", "--no-use-colors", "--no-version-check", "--log-path", tmp_path]
     run = subprocess.run(

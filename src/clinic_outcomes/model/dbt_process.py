@@ -4,7 +4,7 @@
 are there. Anything else on standard input, or its end, means that there is nothing to build.
 
 Reading the project takes longer than most builds. dbt can do it in a fraction of the time where it finds what it read
-before, and reads again what has changed since: ``target/partial_parse.msgpack`` in the project, its own place for it.
+before, and reads again what has changed since: it is kept in ``target`` of the project, dbt's own place for it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,7 @@ def main(arguments: Sequence[str]) -> int:
     switches = ["--no-use-colors", "--no-version-check", "--no-populate-cache"]
     switches += ["--log-level-file", "none", "--log-path", logs]
     paths = ["--project-dir", project, "--profiles-dir", project, "--target-path", target]
-    shared = Path(project) / "target" / READ_BEFORE
+    shared = Path(project) / "target" / kept_as(os.environ)
     _copy(shared, Path(target) / READ_BEFORE)
     # Writing the manifest takes a second, and of it only the models' schemas are wanted.
     switches += ["--no-write-json"]
@@ -74,6 +74,15 @@ def _told(results: Sequence[Any], manifest: Any) -> dict[str, Any]:
         ],
         "schemas": {model.name: model.schema for model in models},
     }
+
+
+def kept_as(environment: Mapping[str, str]) -> str:
+    """Name of the file of what dbt has read, with the threads and memory of ``environment``.
+
+    The profile names them, and with others than before dbt reads everything again: those of each are kept apart.
+    """
+    chosen = (environment[f"CLINIC_OUTCOMES_{name}"] for name in ("THREADS", "MEMORY_LIMIT_MB"))
+    return ".".join(["partial_parse", *chosen, "msgpack"])
 
 
 def _copy(source: Path, target: Path) -> None:
