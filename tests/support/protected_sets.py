@@ -89,3 +89,29 @@ def audit_table(connection: duckdb.DuckDBPyConnection, figures: str) -> Report:
         return audit(attack, LIMITS)
     finally:
         attack.close()
+
+
+def released_small_counts(connection: duckdb.DuckDBPyConnection, figures: str) -> list[tuple[str, float]]:
+    """Figures of a release in a table that tell of a count from 1 to 10: exactly, or as it was shown."""
+    return connection.execute(
+        f"""
+        SELECT DISTINCT figure_id, told.value::DOUBLE
+        FROM {figures} AS figures
+        INNER JOIN agg_figure_cells USING (figure_id)
+        INNER JOIN agg_cells AS cells
+            ON
+                agg_figure_cells.count_id = cells.count_id
+                AND agg_figure_cells.clinic_id = cells.clinic_id
+                AND agg_figure_cells.dimension = cells.dimension
+                AND agg_figure_cells.category = cells.category
+        CROSS JOIN LATERAL (
+            SELECT unnest([
+                CASE WHEN cells.is_count THEN cells.value END,
+                CASE WHEN figures.figure_type = 'count' THEN figures.shown_value END,
+                figures.shown_denominator
+            ]) AS value
+        ) AS told
+        WHERE figures.status = 'shown' AND told.value BETWEEN 1 AND 10
+        ORDER BY figure_id
+        """
+    ).fetchall()

@@ -1,10 +1,32 @@
--- The exact numbers of one table set, from what clinics have of each column: the table `part` (place, clinic, value,
--- people). Reads what table_set_marts.sql made.
+-- The exact numbers of some table sets, from what clinics have of each column: the table `part` (place, clinic, value,
+-- people, set_name), `survival` of life tables, and `chosen`, what each set tells of (set_name, measure,
+-- dimension). Reads what table_set_marts.sql made.
+CREATE OR REPLACE TABLE agg_figure_cells AS
+SELECT every_figure_cell.* EXCLUDE (set_name, measure, figure_dimension)
+FROM every_figure_cell
+INNER JOIN chosen
+    ON
+        every_figure_cell.set_name = chosen.set_name
+        AND every_figure_cell.measure = chosen.measure
+        AND every_figure_cell.figure_dimension = chosen.dimension;
+
+CREATE OR REPLACE TABLE told_cell AS
+SELECT DISTINCT count_id, clinic_id, dimension, category FROM agg_figure_cells;
+
+CREATE OR REPLACE TABLE agg_relations AS
+WITH member AS (
+    SELECT every_relation.*, count(*) OVER (PARTITION BY relation_id) AS told
+    FROM every_relation
+    INNER JOIN told_cell USING (count_id, clinic_id, dimension, category)
+)
+
+SELECT * EXCLUDE (members, told) FROM member WHERE members = told;
+
 CREATE OR REPLACE TABLE told AS
 SELECT
     part_column.count_id,
     part_column.dimension,
-    part_column.category,
+    part.set_name || part_column.category AS category,
     part_column.is_count,
     part_column.contributors,
     clinic.clinic_id,
@@ -41,7 +63,10 @@ FROM told
 WHERE dimension <> 'veteran';
 
 CREATE OR REPLACE TABLE agg_contributions AS
-SELECT count_id, dimension, category, clinic_id, value FROM told WHERE dimension = 'veteran';
+SELECT count_id, dimension, category, clinic_id, value
+FROM told
+SEMI JOIN told_cell USING (count_id, dimension, category)
+WHERE dimension = 'veteran';
 
 CREATE OR REPLACE TABLE agg_cells AS
 SELECT
@@ -50,29 +75,32 @@ SELECT
     is_count, contributors,
     largest::DECIMAL(18, 4) AS largest,
     two_largest::DECIMAL(18, 4) AS two_largest
-FROM number;
+FROM number
+INNER JOIN told_cell USING (count_id, clinic_id, dimension, category);
 
 CREATE OR REPLACE TABLE agg_figures AS
 WITH made AS (
     SELECT
         figure_part.measure,
         numbers.clinic_id,
+        chosen.set_name,
         figure_part.dimension,
-        figure_part.category,
+        chosen.set_name || figure_part.category AS category,
         figure_part.role,
         numbers.* EXCLUDE (count_id, clinic_id, dimension, category)
     FROM figure_part
+    INNER JOIN chosen ON figure_part.measure = chosen.measure AND figure_part.dimension = chosen.dimension
     INNER JOIN number AS numbers
         ON
             figure_part.count_id = numbers.count_id
             AND figure_part.cell_dimension = numbers.dimension
-            AND figure_part.cell_category = numbers.category
+            AND chosen.set_name || figure_part.cell_category = numbers.category
     WHERE figure_part.dimension <> 'veteran' OR numbers.clinic_id = 'network'
 ),
 
 figure AS (
     SELECT
-        measure, clinic_id, dimension, category,
+        measure, clinic_id, set_name, dimension, category,
         any_value(made) FILTER (WHERE role = 'numerator') AS numerator,
         any_value(made) FILTER (WHERE role = 'denominator') AS denominator,
         any_value(made) FILTER (WHERE role = 'remainder') AS remainder,
@@ -111,7 +139,11 @@ SELECT
     figure.remainder.two_largest AS remainder_two_largest
 FROM figure
 INNER JOIN dim_measures USING (measure)
-LEFT JOIN survival ON dim_measures.interval_number = survival.week AND figure.clinic_id = survival.clinic_id
+LEFT JOIN survival
+    ON
+        dim_measures.interval_number = survival.week
+        AND figure.clinic_id = survival.clinic_id
+        AND figure.set_name = survival.set_name
 LEFT JOIN number AS counted
     ON
         dim_measures.count_measure = counted.count_id

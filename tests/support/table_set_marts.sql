@@ -1,5 +1,5 @@
 -- What all table sets of so many clinics share: which cells there are, what figures are made of, and the relations.
--- Reads clinic, part_column, figure_part and dim_counts.
+-- Reads clinic, part_column, figure_part and set_place. Several sets lie in one database: a set's categories begin with its name.
 CREATE TABLE reporter AS
 SELECT clinic_id FROM clinic
 UNION ALL
@@ -11,8 +11,11 @@ FROM part_column
 CROSS JOIN reporter
 WHERE part_column.dimension <> 'veteran' OR reporter.clinic_id = 'network';
 
-CREATE TABLE agg_figure_cells AS
+CREATE TABLE figure_cell AS
 SELECT
+    figure_part.measure,
+    figure_part.dimension AS figure_dimension,
+    figure_part.category AS figure_category,
     concat_ws('/', figure_part.measure, reporter.clinic_id, figure_part.dimension, figure_part.category) AS figure_id,
     figure_part.role,
     figure_part.count_id,
@@ -29,7 +32,7 @@ FROM (VALUES
     ('anxiety', 'mind'), ('confusion', 'mind'), ('panic', 'mind')
 ) AS terms (term, system_class);
 
-CREATE TABLE agg_relations AS
+CREATE TABLE relation AS
 WITH clinics AS (
     SELECT
         'clinics/' || count_id || '/' || dimension || '/' || category AS relation_id,
@@ -44,8 +47,8 @@ rest AS (
     SELECT
         'rest/' || figure_id, '=', count_id, clinic_id, dimension, category,
         CASE role WHEN 'denominator' THEN -1 ELSE 1 END
-    FROM agg_figure_cells
-    WHERE figure_id IN (SELECT rates.figure_id FROM agg_figure_cells AS rates WHERE rates.role = 'remainder')
+    FROM figure_cell
+    WHERE figure_id IN (SELECT rates.figure_id FROM figure_cell AS rates WHERE rates.role = 'remainder')
 ),
 
 -- Everybody is in one arm and in one stratum, every event has one term and one class.
@@ -187,3 +190,30 @@ UNION ALL
 SELECT * FROM fewer
 UNION ALL
 SELECT * FROM life_tables;
+
+CREATE TABLE every_figure_cell AS
+SELECT
+    set_place.set_name,
+    measure,
+    figure_dimension,
+    concat_ws('/', measure, clinic_id, figure_dimension, set_place.set_name || figure_category) AS figure_id,
+    role,
+    count_id,
+    clinic_id,
+    dimension,
+    set_place.set_name || category AS category
+FROM figure_cell
+CROSS JOIN set_place;
+
+CREATE TABLE every_relation AS
+SELECT
+    set_place.set_name || '/' || relation_id AS relation_id,
+    comparison,
+    count_id,
+    clinic_id,
+    dimension,
+    set_place.set_name || category AS category,
+    coefficient,
+    count(*) OVER (PARTITION BY set_place.set_name, relation_id) AS members
+FROM relation
+CROSS JOIN set_place;

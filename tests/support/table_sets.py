@@ -8,6 +8,7 @@ of events of those people, a figure for each clinic and the network, with the re
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -265,42 +266,93 @@ def survival(people: People, clinics: int) -> dict[str, Array]:
     }
 
 
-class TableSets:
-    """Table sets of one number of clinics, one at a time in one database."""
+GROUPS = {
+    "safety": (
+        "sessions_given",
+        "adverse_events",
+        "any_event_share",
+        "events_per_patient",
+        "event_rate_per_100_sessions",
+    ),
+    "outcome": ("assessed", "response_share", "remission_share", "score_change"),
+    "bounds": ("assessed", "response_share", "worst_case_share", "best_case_share"),
+    "curve": tuple(f"sustained_{week}" for week in WEEKS),
+}
+"""Measures that sets tell of together, besides the people treated."""
 
-    def __init__(self, clinics: int) -> None:
+
+def chosen(seed: int, clinics: int) -> list[tuple[str, str]]:
+    """The measures of one set and the dimensions they are told in: of one or two groups, the whole and some others."""
+    random = np.random.default_rng([seed, clinics, 1])
+    groups = random.choice(list(GROUPS), size=random.integers(1, 3), replace=False)
+    # Terms are told with their classes.
+    told = {""} | {dimension for dimension in CATEGORIES if random.random() < 0.5}
+    told |= {"system_class"} if "term" in told else set()
+    measures = {"patients_treated"}.union(*(GROUPS[group] for group in groups))
+    return [
+        (name, dimension) for name in sorted(measures) for dimension in MEASURES[name].dimensions if dimension in told
+    ]
+
+
+class TableSets:
+    """Table sets of one number of clinics, some at a time in one database as if they were one release.
+
+    Sets have no cell and no relation in common: what is released of one says nothing of another.
+    """
+
+    def __init__(self, clinics: int, together: int = 1) -> None:
         self.clinics = clinics
+        self.names = [f"set {number:02} " for number in range(together)]
         self.connection = duckdb.connect(config={"threads": 1})
         self.connection.execute(
             "CREATE TABLE clinic AS SELECT unnest(range($1)) AS place, unnest($2) AS clinic_id",
             [clinics, [f"clinic_{number:02}" for number in range(clinics)]],
         )
+        self.connection.execute("CREATE TABLE set_place AS SELECT unnest($1) AS set_name", [self.names])
         for name, rows in _described().items():
             self.connection.execute(f"CREATE TABLE {name} {TABLES[name]}")
-            self.connection.executemany(
-                f"INSERT INTO {name} VALUES ({', '.join('?' for _ in rows[0])})",
-                rows,
-            )
+            marks = ", ".join("?" for _ in rows[0])
+            self.connection.executemany(f"INSERT INTO {name} VALUES ({marks})", rows)
         self.connection.execute((ROOM / "table_set_marts.sql").read_text(encoding="utf-8"))
 
-    def make(self, seed: int) -> None:
-        """Put the numbers of another set into the marts."""
-        people = draw(seed, self.clinics)
-        value, behind = parts(people, self.clinics)
-        clinic, place = np.indices(value.shape)
-        part = {"place": place.ravel(), "clinic": clinic.ravel(), "value": value.ravel(), "people": behind.ravel()}
+    def make(self, seeds: Sequence[int]) -> None:
+        """Put the numbers of other sets into the marts, as many at most as lie together."""
+        part: list[dict[str, Array]] = []
+        life_table: list[dict[str, Array]] = []
+        told: list[tuple[str, str, str]] = []
+        for place, (seed, name) in enumerate(zip(seeds, self.names, strict=False)):
+            people = draw(seed, self.clinics)
+            value, behind = parts(people, self.clinics)
+            clinic, column = (axis.ravel() for axis in np.indices(value.shape))
+            part.append({"place": column, "clinic": clinic, "value": value.ravel(), "people": behind.ravel()})
+            life_table.append(survival(people, self.clinics))
+            for table in (part[-1], life_table[-1]):
+                table["set_place"] = np.full(len(table["place"]), place)
+            told += [(name, *one) for one in chosen(seed, self.clinics)]
         self._fill("part", part)
-        self._fill("life_table", survival(people, self.clinics))
+        self._fill("survival", life_table)
+        self.connection.execute("ALTER TABLE survival ADD COLUMN clinic_id VARCHAR")
         self.connection.execute(
-            "CREATE OR REPLACE TABLE survival AS SELECT week, survival, coalesce(clinic_id, 'network') AS clinic_id "
-            "FROM life_table LEFT JOIN clinic USING (place)"
+            "UPDATE survival SET clinic_id = coalesce((SELECT clinic_id FROM clinic WHERE place = survival.place), "
+            "'network')"
+        )
+        self.connection.execute(
+            "CREATE OR REPLACE TABLE chosen AS "
+            "SELECT unnest($1) AS set_name, unnest($2) AS measure, unnest($3) AS dimension",
+            [list(column) for column in zip(*told, strict=True)],
         )
         self.connection.execute((ROOM / "table_set_figures.sql").read_text(encoding="utf-8"))
 
-    def _fill(self, table: str, columns: dict[str, Array]) -> None:
-        self.connection.register("columns", columns)
-        self.connection.execute(f"CREATE OR REPLACE TABLE {table} AS FROM columns")
-        self.connection.unregister("columns")
+    def _fill(self, table: str, sets: list[dict[str, Array]]) -> None:
+        """A table of the columns of all sets, one after the other, with the sets' names."""
+        together = {column: np.concatenate([one[column] for one in sets]) for column in sets[0]}
+        self.connection.register("together", together)
+        self.connection.execute(
+            f"CREATE OR REPLACE TABLE {table} AS SELECT together.* EXCLUDE (set_place), $1[set_place + 1] AS set_name "
+            "FROM together",
+            [self.names],
+        )
+        self.connection.unregister("together")
 
 
 TABLES = {
