@@ -200,12 +200,12 @@ def test_a_mean_bounds_its_sum(step: float, expected: tuple[float, float]) -> No
 
 
 def test_a_mean_of_scores_bounds_a_sum_of_less_than_nought() -> None:
-    """-20 to -18 points for each of 98 to 102 people."""
+    """-19 to -17 points for each of 98 to 102 people."""
     small = Small(
         cells={"people@a": 100, "change/sum@a": -1900},
-        figures={"mean": Shown("mean", {"numerator": "change/sum@a", "denominator": "people@a"}, -19, 2, 100)},
+        figures={"mean": Shown("mean", {"numerator": "change/sum@a", "denominator": "people@a"}, -18, 2, 100)},
     )
-    assert interval(small, "change/sum@a") == pytest.approx((-20 * 102, -18 * 98))
+    assert interval(small, "change/sum@a") == pytest.approx((-19 * 102, -17 * 98))
     assert found(small, OUTSIDER) == set()
 
 
@@ -306,3 +306,38 @@ def test_a_shown_count_below_the_threshold_is_refused() -> None:
     shown = dict(ONE_WITHHELD.figures) | {"y": count("all[y]@a", 5)}
     rules = {rule for rule, _, _ in found(replace(ONE_WITHHELD, figures=shown), OUTSIDER)}
     assert "small_count" in rules
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param({"value": 51}, id="more exact than its step"),
+        pytest.param({"step": 10}, id="a step that counts do not have"),
+        pytest.param({"step": None}, id="no step"),
+        pytest.param({"denominator": 51}, id="an exact denominator"),
+    ],
+)
+def test_numbers_that_are_not_as_coarse_as_they_say_are_refused(change: dict[str, float]) -> None:
+    shown = dict(TWO_WITHHELD.figures) | {"all": replace(TWO_WITHHELD.figures["all"], **change)}
+    assert ("cannot_be_placed", "all", ()) in found(replace(TWO_WITHHELD, figures=shown), OUTSIDER)
+
+
+@pytest.mark.parametrize("column", ["shown_value", "shown_upper", "shown_step", "shown_denominator"])
+def test_withheld_figures_say_nothing(column: str) -> None:
+    connection = open_small(TWO_WITHHELD)
+    connection.execute(f"UPDATE figures SET {column} = 10 WHERE figure_id = 'y'")
+    assert ("cannot_be_placed", "y") in {(one.rule, one.cell) for one in audit(connection, OUTSIDER).findings}
+
+
+@pytest.mark.parametrize("column", ["measure", "clinic_id", "dimension", "category", "figure_type"])
+def test_labels_are_those_of_the_marts(column: str) -> None:
+    connection = open_small(TWO_WITHHELD)
+    other = {"measure": "x", "figure_type": "mean"}.get(column, "other")
+    connection.execute(f"UPDATE figures SET {column} = '{other}' WHERE figure_id = 'all'")
+    assert ("cannot_be_placed", "all") in {(one.rule, one.cell) for one in audit(connection, OUTSIDER).findings}
+
+
+def test_a_figure_that_is_there_twice_is_refused() -> None:
+    connection = open_small(TWO_WITHHELD)
+    connection.execute("INSERT INTO figures FROM figures WHERE figure_id = 'y'")
+    assert ("cannot_be_placed", "y") in {(one.rule, one.cell) for one in audit(connection, OUTSIDER).findings}
