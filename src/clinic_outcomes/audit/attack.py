@@ -97,13 +97,25 @@ class Attack:
         everyone = range(len(self.system.cells.clinics))
         size = self.limits.largest_coalition
         for clinic in everyone:
-            self._vary((clinic,), self.system.cells.clinic == clinic)
+            self._grow(clinic)
         for clinic in everyone:
             others = [other for other in everyone if other != clinic]
             for group in groups(others, size):
                 self._vary((clinic, *group), self.system.cells.clinic == clinic)
         for group in groups(everyone, size):
             self._vary(group, self.system.cells.clinic == NETWORK)
+
+    def _grow(self, clinic: int) -> None:
+        """Strike out what can be as large as one likes when this clinic alone, and the network with it, is larger."""
+        others = tuple(other for other in range(len(self.system.cells.clinics)) if other != clinic)
+        within = [one for one in self.coalitions if clinic not in one]
+        wanted = np.logical_or.reduce([self.pending[one] for one in within])
+        wanted &= ~np.isin(self.system.cells.clinic, others)
+        if wanted.any():
+            targets = np.flatnonzero(wanted)
+            found = targets[Worlds(self.system, others, wanted).unbounded(targets)]
+            for one in within:
+                self.pending[one][found] = False
 
     def _vary(self, clinics: Coalition, targets: Flags) -> None:
         """Look for worlds in which these clinics alone, and the network's cells, are different."""

@@ -77,6 +77,34 @@ class Worlds:
         found[searched], optimum = search.run(least_gain)
         return found, optimum
 
+    def unbounded(self, targets: Integers) -> Flags:
+        """Which target cells can be as large as one likes.
+
+        Relations and shares stay true when everything grows along a direction in which they do, and what is shown as a
+        number does not change. Directions add up to one, so one program finds every cell that grows in any.
+        """
+        found = np.zeros(len(targets), dtype=bool)
+        here = self.place[targets]
+        searched = np.flatnonzero(here >= 0)
+        if not len(searched):
+            return found
+        lower, upper = self.lower[self.columns], self.system.upper[self.columns]
+        growth = np.where(np.isfinite(upper), 0.0, np.inf)
+        program = _capped(
+            self.matrix,
+            (_zero_where_finite(self.row_lower), _zero_where_finite(self.row_upper)),
+            (_zero_where_finite(lower), growth),
+            here[searched],
+            np.ones(len(searched)),
+            np.zeros(len(searched)),
+            np.ones(len(searched)),
+        )
+        program.run()
+        _require(program.getModelStatus())
+        grown = np.array(program.getSolution().col_value)[len(self.columns) :]
+        found[searched[grown >= 1 - TOLERANCE]] = True
+        return found
+
     def extremes(self, targets: Integers) -> Iterator[tuple[float, float]]:
         """The least and the largest value of each target cell, by itself, over all worlds of fractions."""
         solver = self._solver(np.zeros(len(self.columns)))
@@ -96,6 +124,11 @@ class Worlds:
     def _end(self, solver: highspy.Highs, place: int, sign: float) -> float:
         solver.run()
         status = solver.getModelStatus()
+        if status == highspy.HighsModelStatus.kUnknown:
+            # Starting from another optimum it may lose its way where there is no bound.
+            solver.clearSolver()
+            solver.run()
+            status = solver.getModelStatus()
         if status in (highspy.HighsModelStatus.kUnbounded, highspy.HighsModelStatus.kUnboundedOrInfeasible):
             return -np.inf if sign > 0 else np.inf
         _require(status)
@@ -118,22 +151,15 @@ class _Search:
         self.cells = len(worlds.columns)
         self.wanted = np.abs(moves) + MARGIN
         sign = np.sign(moves)
-        truth = worlds.system.cells.truth[worlds.columns[targets]]
-        count = len(targets)
-        picks = sparse.csr_matrix((sign, (np.arange(count), targets)), shape=(count, self.cells))
-        matrix = sparse.bmat([[worlds.matrix, None], [picks, -sparse.identity(count)]], format="csc")
-        system = worlds.system
-        self.solver = solver_of(
-            matrix,
-            (
-                np.concatenate([worlds.row_lower, sign * truth]),
-                np.concatenate([worlds.row_upper, np.full(count, np.inf)]),
-            ),
-            (
-                np.concatenate([worlds.lower[worlds.columns], np.zeros(count)]),
-                np.concatenate([system.upper[worlds.columns], self.wanted]),
-            ),
-            np.concatenate([np.zeros(self.cells), -1 / self.wanted]),
+        columns = worlds.columns
+        self.solver = _capped(
+            worlds.matrix,
+            (worlds.row_lower, worlds.row_upper),
+            (worlds.lower[columns], worlds.system.upper[columns]),
+            targets,
+            sign,
+            sign * worlds.system.cells.truth[columns[targets]],
+            self.wanted,
         )
 
     def run(self, least_gain: float) -> tuple[Flags, Optimum | None]:
@@ -174,6 +200,33 @@ class _Search:
         slack = 10 * TOLERANCE * np.maximum(1, np.abs(values))
         if not (in_rows.all() and (values >= lower - slack).all() and (values <= upper + slack).all()):
             raise ClinicOutcomesError("the audit's solver gave counts that contradict what is released; nothing leaves")
+
+
+def _capped(
+    matrix: sparse.csr_matrix,
+    rows: tuple[Floats, Floats],
+    columns: tuple[Floats, Floats],
+    targets: Integers,
+    sign: Floats,
+    origin: Floats,
+    wanted: Floats,
+) -> highspy.Highs:
+    """A solver that moves target columns away from their origin, each as far as wanted and no further.
+
+    Its further columns, one a target, are how far each has come; it maximises their shares of what is wanted.
+    """
+    count = len(targets)
+    picks = sparse.csr_matrix((sign, (np.arange(count), targets)), shape=(count, matrix.shape[1]))
+    return solver_of(
+        sparse.bmat([[matrix, None], [picks, -sparse.identity(count)]], format="csc"),
+        (np.concatenate([rows[0], origin]), np.concatenate([rows[1], np.full(count, np.inf)])),
+        (np.concatenate([columns[0], np.zeros(count)]), np.concatenate([columns[1], wanted])),
+        np.concatenate([np.zeros(matrix.shape[1]), -1 / wanted]),
+    )
+
+
+def _zero_where_finite(bound: Floats) -> Floats:
+    return np.where(np.isfinite(bound), 0.0, bound)
 
 
 def solver_of(
