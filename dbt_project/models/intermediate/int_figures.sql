@@ -5,7 +5,19 @@
 ] -%}
 
 {% for section in sections %}
-select * from {{ ref('int_figures_' ~ section) }}
+select
+    measure,
+    clinic_id,
+    dimension,
+    category,
+    numerator,
+    denominator,
+    value,
+    patients,
+    clinics,
+    numerator_patients,
+    numerator_clinics
+from {{ ref('int_figures_' ~ section) }}
 {%- if not loop.last %}
 union all
 {%- endif %}
