@@ -204,7 +204,10 @@ def read_system(connection: duckdb.DuckDBPyConnection) -> System:
 
 
 def _read_cells(connection: duckdb.DuckDBPyConnection) -> Cells:
-    query = "SELECT DISTINCT clinic_id FROM cells WHERE clinic_id <> 'network' ORDER BY clinic_id"
+    # A clinic of which no figure is released attacks with what it has of the network's.
+    query = (
+        "SELECT clinic_id FROM cells WHERE clinic_id <> 'network' UNION SELECT clinic_id FROM own ORDER BY clinic_id"
+    )
     clinics = tuple(clinic for (clinic,) in connection.execute(query).fetchall())
     found = connection.execute("SELECT * FROM cells ORDER BY cell").fetchnumpy()
     places = {clinic: place for place, clinic in enumerate(clinics)}
