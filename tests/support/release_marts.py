@@ -62,6 +62,39 @@ DESCRIPTION_COLUMNS = (
     *("denominator_definition", "time_window", "threshold_set", "source", "count_measure"),
 )
 """Columns of ``dim_measures`` that are empty text unless a table has them; ``interval_number`` is null then."""
+CELLS = {
+    "dim_counts": """
+        SELECT DISTINCT
+            measure, unnest(['numerator', 'denominator', 'remainder']) AS role,
+            unnest([measure, measure || '/of', measure || '/rest']) AS count_id
+        FROM agg_figures
+    """,
+    "agg_figure_cells": """
+        SELECT figure_id, role, count_id, clinic_id, dimension, category
+        FROM agg_figures INNER JOIN dim_counts USING (measure)
+        WHERE CASE role WHEN 'numerator' THEN numerator IS NOT NULL WHEN 'denominator' THEN denominator IS NOT NULL
+            ELSE figure_type = 'rate' END
+    """,
+    "agg_cells": """
+        SELECT
+            count_id, clinic_id, dimension, category,
+            (CASE role WHEN 'numerator' THEN numerator WHEN 'denominator' THEN denominator
+                ELSE denominator - numerator END)::DECIMAL(18, 4) AS value,
+            NOT (role = 'numerator' AND figure_type = 'mean') AS is_count
+        FROM agg_figure_cells INNER JOIN agg_figures USING (figure_id, clinic_id, dimension, category)
+    """,
+    "agg_relations": """
+        SELECT
+            figure_id AS relation_id, '=' AS comparison, count_id, clinic_id, dimension, category,
+            IF(role = 'denominator', -1, 1) AS coefficient
+        FROM agg_figure_cells
+        WHERE figure_id IN (SELECT figure_id FROM agg_figures WHERE figure_type = 'rate')
+    """,
+    "agg_contributions": """
+        SELECT count_id, clinic_id, dimension, category, value FROM agg_cells WHERE FALSE
+    """,
+}
+"""The counts behind the figures of a test: each has its own, so that none says anything of another."""
 EXPECTED = ("step", "shown", "upper", "of", "reason", "detail")
 """Columns of a table that say what should come of its rows."""
 FIGURE_DEFAULTS = {
@@ -130,6 +163,9 @@ def build_marts(
         connection.execute("ALTER TABLE dim_measures ADD COLUMN IF NOT EXISTS interval_number INTEGER")
         _create_figures(connection)
         for mart in ("agg_figures", "dim_measures", "dim_clinics", "agg_coverage", "dim_thresholds", "dim_dimensions"):
+            connection.execute(f"COPY {mart} TO '{build}/release/{mart}.parquet' (FORMAT parquet)")
+        for mart, query in CELLS.items():
+            connection.execute(f"CREATE VIEW {mart} AS {query}")
             connection.execute(f"COPY {mart} TO '{build}/release/{mart}.parquet' (FORMAT parquet)")
     write_json(
         build / "model.json",

@@ -49,16 +49,18 @@ class Report:
         return not self.findings
 
 
-def audit(connection: duckdb.DuckDBPyConnection, limits: Limits) -> Report:
+def audit(connection: duckdb.DuckDBPyConnection, limits: Limits, most_hidden: int | None = None) -> Report | None:
     """Attack the figures in the view ``figures`` (columns of ``figures.parquet``), knowing views of the exact marts.
 
     These are ``agg_cells``, ``agg_contributions``, ``agg_figures``, ``agg_figure_cells``, ``agg_relations``,
     ``dim_counts`` and ``dim_measures`` (also as ``measures``); ``policy`` has one row with ``smallest_shown`` and
     ``rounding_base``. The exact numbers serve for what clinics know of themselves, and as one world that must be
-    possible.
+    possible. None where more than ``most_hidden`` counts are withheld: it was not attacked then.
     """
     number_cells(connection)
     system = read_system(connection)
+    if most_hidden is not None and system.hidden.sum() > most_hidden:
+        return None
     unplaced = [*_unplaced(connection), *_silent(system)]
     contradictions = _contradictions(system)
     attack = Attack(system, limits)

@@ -1,5 +1,15 @@
--- The cells, numbered, and which of them each figure is made of. Reads the views of the marts agg_cells,
--- agg_contributions, agg_figure_cells, agg_relations, dim_counts and dim_measures. What a rate per session or year counts is the numerator of its count.
+-- The cells, numbered, and which of them each figure is made of: those of the figures in the view `figures`, shown or not.
+-- Reads the views of the marts agg_cells, agg_contributions, agg_figure_cells, agg_relations, dim_counts and
+-- dim_measures. What a rate per session or year counts is the numerator of its count.
+CREATE OR REPLACE TEMP TABLE told AS
+SELECT DISTINCT
+    count_id,
+    clinic_id,
+    dimension,
+    category
+FROM agg_figure_cells
+SEMI JOIN figures USING (figure_id);
+
 CREATE OR REPLACE TEMP TABLE cells AS
 SELECT
     (row_number() OVER (ORDER BY count_id, clinic_id, dimension, category) - 1)::BIGINT AS cell,
@@ -14,7 +24,8 @@ SELECT
     CASE WHEN is_count OR count_id LIKE '%/exposure' THEN 0 ELSE '-infinity'::DOUBLE END AS least,
     clinic_id = 'network'
     AND count(*) OVER (PARTITION BY count_id, dimension, category) = 1 AS is_alone
-FROM agg_cells;
+FROM agg_cells
+SEMI JOIN told USING (count_id, clinic_id, dimension, category);
 
 -- What each clinic has of each of the network's counts: it knows that much by itself.
 CREATE OR REPLACE TEMP TABLE own AS
@@ -56,11 +67,34 @@ INNER JOIN cells
         AND agg_figures.category = cells.category
 WHERE agg_figure_cells.role = 'exposure';
 
+-- A part that is no cell of a released table is left out, for it is not below nought: the others are at most the whole then.
+-- What is left of a relation without its whole, or without the part of a sum of scores, says nothing.
 CREATE OR REPLACE TEMP TABLE relation_members AS
+WITH member AS (
+    SELECT
+        agg_relations.*,
+        cells.cell,
+        agg_cells.is_count
+    FROM agg_relations
+    INNER JOIN agg_cells USING (count_id, clinic_id, dimension, category)
+    LEFT JOIN cells USING (count_id, clinic_id, dimension, category)
+),
+
+relation AS (
+    SELECT
+        relation_id,
+        CASE WHEN bool_and(cell IS NOT NULL) THEN min(comparison) ELSE '<=' END AS comparison,
+        dense_rank() OVER (ORDER BY relation_id) - 1 AS relation
+    FROM member
+    GROUP BY relation_id
+    HAVING bool_and(cell IS NOT NULL OR (coefficient > 0 AND is_count)) AND count(cell) > 1
+)
+
 SELECT
-    dense_rank() OVER (ORDER BY agg_relations.relation_id) - 1 AS relation,
-    agg_relations.comparison,
-    cells.cell,
-    agg_relations.coefficient
-FROM agg_relations
-INNER JOIN cells USING (count_id, clinic_id, dimension, category);
+    relation.relation,
+    relation.comparison,
+    member.cell,
+    member.coefficient
+FROM member
+INNER JOIN relation USING (relation_id)
+WHERE member.cell IS NOT NULL;

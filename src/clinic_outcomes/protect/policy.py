@@ -293,5 +293,6 @@ def load_policy() -> Policy:
 @functools.cache
 def policy_id() -> str:
     """16 hex digits over the policy's numbers and the code and SQL that apply them."""
-    parts = [path for pattern in ("*.yml", "*.sql", "*.py") for path in ROOM.glob(pattern)]
-    return fingerprint_files(parts, ROOM)[:16]
+    rooms = (ROOM, ROOM.parent / "audit")
+    parts = [path for room in rooms for pattern in ("*.yml", "*.sql", "*.py") for path in room.glob(pattern)]
+    return fingerprint_files(parts, ROOM.parent)[:16]

@@ -7,14 +7,18 @@ from pathlib import Path
 
 import duckdb
 
-from clinic_outcomes.database import quote_text, session, write_parquet
+from clinic_outcomes.audit import Report
+from clinic_outcomes.database import fill_table, quote_text, session, write_parquet
 from clinic_outcomes.files import atomic_file, atomic_folder, latest, write_json
 from clinic_outcomes.ledger import read
 from clinic_outcomes.problems import ClinicOutcomesError
 from clinic_outcomes.protect.policy import ROOM, Policy, load_policy, policy_id
+from clinic_outcomes.protect.together import attack_released, withhold_together
 from clinic_outcomes.records import ModelRecord, ProtectRecord
 from clinic_outcomes.settings import Settings
 
+FIGURES = "figures.parquet"
+RELEASED = "SELECT * FROM released ORDER BY figure_id"
 FIGURE_COLUMNS = (
     *("figure_id", "measure", "figure_type", "clinic_id", "dimension", "category"),
     *("numerator", "denominator", "value", "patients", "clinics", "numerator_patients", "numerator_clinics"),
@@ -67,14 +71,16 @@ def protect(settings: Settings, build_id: str | None = None) -> ProtectRecord:
             _open_marts(connection, build / "release")
             _load_policy_tables(connection, load_policy())
             _refuse_unknown(connection)
-            # Each figure is judged by itself; what figures reveal together is judged between the two steps.
+            # First each figure is judged by itself, then what they reveal together.
             connection.execute((ROOM / "judge.sql").read_text(encoding="utf-8"))
             connection.execute((ROOM / "round.sql").read_text(encoding="utf-8"))
             # Beside the released folder, never in it: why a figure is withheld is for engineers alone.
-            with atomic_file(build / f"reasons.{policy_id()}.parquet") as path:
-                write_parquet(connection, "SELECT figure_id, reason, detail FROM judged ORDER BY figure_id", path)
             with atomic_folder(target) as folder:
-                _write(connection, model, folder)
+                _withhold_together(connection, folder / FIGURES, build / "release", settings)
+                audited = attack_released(folder / FIGURES, build / "release", load_policy(), settings)
+                with atomic_file(build / f"reasons.{policy_id()}.parquet") as path:
+                    write_parquet(connection, "SELECT figure_id, reason, detail FROM judged ORDER BY figure_id", path)
+                _write(connection, model, audited, folder)
     return read_protect_record(target)
 
 
@@ -204,8 +210,22 @@ def _refuse_unknown(connection: duckdb.DuckDBPyConnection) -> None:
         raise ClinicOutcomesError("agg_figures holds a figure id more than once; nothing is released")
 
 
-def _write(connection: duckdb.DuckDBPyConnection, model: ModelRecord, folder: Path) -> None:
-    write_parquet(connection, "SELECT * FROM released ORDER BY figure_id", folder / "figures.parquet")
+def _withhold_together(connection: duckdb.DuckDBPyConnection, figures: Path, marts: Path, settings: Settings) -> None:
+    """Write the released figures without those that would give another away; all that is withheld looks alike."""
+    write_parquet(connection, RELEASED, figures)
+    more = withhold_together(figures, marts, load_policy(), settings)
+    fill_table(connection, "complementary", {"figure_id": "VARCHAR"}, [(figure,) for figure in more])
+    connection.execute(
+        "UPDATE released SET status = 'withheld', shown_value = NULL, shown_upper = NULL, shown_step = NULL, "
+        "shown_denominator = NULL WHERE figure_id IN (FROM complementary)"
+    )
+    connection.execute(
+        "UPDATE judged SET shown = FALSE, reason = 'complementary' WHERE figure_id IN (FROM complementary)"
+    )
+    write_parquet(connection, RELEASED, figures)
+
+
+def _write(connection: duckdb.DuckDBPyConnection, model: ModelRecord, audited: Report | None, folder: Path) -> None:
     for name, (mart, columns, order) in DESCRIPTIONS.items():
         query = f"SELECT {', '.join(columns)} FROM {mart} ORDER BY {order}"
         write_parquet(connection, query, folder / f"{name}.parquet")
@@ -224,5 +244,24 @@ def _write(connection: duckdb.DuckDBPyConnection, model: ModelRecord, folder: Pa
             "reporting_period": model.reporting_period,
             "policy_id": policy_id(),
             "policy": load_policy().model_dump(mode="json"),
+            "audit": _audit_summary(audited),
         },
     )
+
+
+def _audit_summary(audited: Report | None) -> dict[str, object]:
+    """What is said of the audit. Findings name cells and stay with the engineers.
+
+    A release has passed when it was attacked together with all earlier ones. That is not done yet, so none has:
+    ``passed_alone`` is what is known of this release by itself.
+    """
+    if audited is None:
+        return {"done": False, "passed": False, "passed_alone": False}
+    return {
+        "done": True,
+        "passed": False,
+        "passed_alone": audited.passed,
+        "coalitions": audited.coalitions,
+        "withheld_counts": audited.hidden,
+        "findings": len(audited.findings),
+    }

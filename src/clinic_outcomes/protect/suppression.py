@@ -1,109 +1,132 @@
 """Complementary suppression: what else is withheld, so that nobody works out what is withheld already.
 
-The auditor's attacks drive it: where an attacker gets too near to a withheld count, a figure that narrows it is
-withheld, too, the one that readers miss least. Withholding more never brings anyone nearer to what was safe before.
+Attackers narrow the interval of each count by one sum at a time (``audit.intervals``). Where one gets too narrow, a
+figure that narrowed it is withheld, too, the one that readers miss least. Withholding more never brings anyone nearer
+to what was safe before.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
-from scipy import sparse
 
-from clinic_outcomes.audit.attack import Attack, Limits, Unproven
+from clinic_outcomes.audit.attack import Limits, coalitions
+from clinic_outcomes.audit.intervals import Intervals, Propagation, too_narrow
 from clinic_outcomes.audit.system import NOBODY, Floats, Integers, System
-from clinic_outcomes.problems import ClinicOutcomesError
 
-BINDS = 1e-7
-"""A bound with a dual value above this holds an attacker's interval narrow."""
-MOST_HOPS = 6
-"""Over how many rows a bound is looked for that holds a cell."""
+UPPER, LOWER = True, False
+
+Coalition = tuple[int, ...]
 
 
 def suppress(system: System, limits: Limits, cost: Floats) -> Integers:
-    """The figures to withhold besides those that are, so that no coalition gets too near to a withheld count.
+    """The figures to withhold besides those that are, so that no coalition narrows a withheld count too much.
 
-    ``cost`` is, a figure, how much readers would miss it. The same system gives the same figures.
-    ``ClinicOutcomesError`` where a count would be known even if nothing else were shown.
+    ``cost`` is, a figure, how much readers would miss it. The same system gives the same figures. What attackers know
+    though nothing of it is shown, such as a network's count that is all their own, is left to them.
     """
-    attack = Attack(system, limits)
-    while attack.is_pending:
-        attack.gather()
-        for coalition in attack.coalitions:
-            while (unproven := attack.prove(coalition)) is not None:
-                attack.withhold(_choose(attack.system, unproven, cost))
-    return np.flatnonzero(system.shown & ~attack.system.shown)
+    shown = system.shown
+    everyone = coalitions(len(system.cells.clinics), limits.largest_coalition)
+    system = _defend(system, limits, cost, ((),))
+    while True:
+        # What an outsider finds everybody does, so it goes first; those clinics that found more come again.
+        found = _attack(system, limits, everyone)
+        figures = _choose(system, found, cost)
+        if not len(figures):
+            return np.flatnonzero(shown & ~system.shown)
+        system = _defend(system.without(figures), limits, cost, ((),))
+        system = _defend(system, limits, cost, tuple(coalition for coalition, _, _ in found))
 
 
-def _choose(system: System, unproven: Unproven, cost: Floats) -> Integers:
-    """For each cell that is known too well the cheapest bound near it, of those that hold it; its figures."""
-    bounds = _Bounds(system, unproven, cost)
+def _defend(system: System, limits: Limits, cost: Floats, attackers: tuple[Coalition, ...]) -> System:
+    """The system with figures withheld until these attackers narrow nothing too much."""
+    while len(figures := _choose(system, _attack(system, limits, attackers), cost)):
+        system = system.without(figures)
+    return system
+
+
+def _attack(
+    system: System, limits: Limits, attackers: tuple[Coalition, ...]
+) -> list[tuple[Coalition, Intervals, Integers]]:
+    """Who narrows what too much: a coalition, the intervals it comes to, and the cells."""
+    propagation = Propagation(system)
+    alone = propagation.narrow(propagation.given())
+    found = []
+    for coalition in attackers:
+        intervals = propagation.narrow(propagation.known_to(coalition, alone), alone) if coalition else alone
+        cells = np.flatnonzero(too_narrow(system, intervals, coalition, limits.smallest_upper, limits.smallest_width))
+        if len(cells):
+            found.append((coalition, intervals, cells))
+    return found
+
+
+def _choose(system: System, found: list[tuple[Coalition, Intervals, Integers]], cost: Floats) -> Integers:
+    """For each cell that is narrowed too much the cheapest of the nearest figures that narrow it."""
+    prices = _prices(system, cost)
     chosen: set[int] = set()
-    for target in unproven.worlds.place[unproven.targets]:
-        found = bounds.near(int(target))
-        if not found:
-            raise ClinicOutcomesError(
-                "a withheld count can be worked out though nothing else that tells of it is shown; nothing leaves"
-            )
-        if chosen.isdisjoint(found):
-            chosen.add(min(found, key=lambda bound: (bounds.cost[bound], bound)))
-    return np.unique(np.concatenate([bounds.figures(bound) for bound in sorted(chosen)]))
+    for _, intervals, cells in found:
+        for cell in cells:
+            bounds = _nearest(system, intervals, int(cell), prices, cost)
+            if bounds and chosen.isdisjoint(bounds):
+                chosen.add(min(bounds, key=lambda bound: (bounds[bound], bound)))
+    figures = [_figures(system, bound) for bound in sorted(chosen)]
+    return np.unique(np.concatenate([np.array([], dtype=np.int64), *figures]))
 
 
-class _Bounds:
-    """The bounds that hold attackers' intervals narrow: of columns, numbered as they are, and of rows, after them."""
+def _prices(system: System, cost: Floats) -> Floats:
+    """What it costs to withhold all figures that give a cell's range; 0 where none does."""
+    ranges = system.ranges
+    says = (ranges.figure != NOBODY) & system.shown[ranges.figure]
+    pairs = np.unique(np.stack([ranges.cell[says], ranges.figure[says]]), axis=1)
+    prices: Floats = np.bincount(pairs[0], weights=cost[pairs[1]], minlength=len(system.cells)).astype(np.float64)
+    return prices
 
-    def __init__(self, system: System, unproven: Unproven, cost: Floats) -> None:
-        worlds, optimum = unproven.worlds, unproven.optimum
-        self.system = system
-        self.columns = worlds.columns
-        self.rows = worlds.rows
-        tight = np.abs(optimum.row_duals) > BINDS
-        self.matrix: sparse.csr_matrix = worlds.matrix.multiply(tight[:, None]).tocsr()
-        self.by_column: sparse.csc_matrix = self.matrix.tocsc()
-        self.cost = np.full(len(self.columns) + len(self.rows), np.inf)
-        self._price_columns(np.abs(optimum.cell_duals) > BINDS, cost)
-        figure = system.rows.figure[self.rows]
-        of_figures = np.flatnonzero(tight & (figure != NOBODY))
-        self.cost[len(self.columns) + of_figures] = cost[figure[of_figures]]
 
-    def _price_columns(self, tight: np.ndarray, cost: Floats) -> None:
-        ranges = self.system.ranges
-        says = (ranges.figure != NOBODY) & self.system.shown[ranges.figure]
-        pairs = np.unique(np.stack([ranges.cell[says], ranges.figure[says]]), axis=1)
-        price = np.zeros(len(self.system.cells))
-        np.add.at(price, pairs[0], cost[pairs[1]])
-        here = price[self.columns]
-        priced = tight & (here > 0)
-        self.cost[: len(self.columns)][priced] = here[priced]
+def _nearest(system: System, intervals: Intervals, cell: int, prices: Floats, cost: Floats) -> dict[int, float]:
+    """The bounds that fewest sums lie between and the cell's own, with their prices.
 
-    def near(self, target: int) -> set[int]:
-        """The bounds that fewest rows lie between and this column; empty where there is none."""
-        seen_rows: set[int] = set()
-        columns = {target}
-        seen = {target}
-        for _ in range(MOST_HOPS):
-            rows = {int(row) for column in columns for row in self._rows_of(column)} - seen_rows
-            seen_rows |= rows
-            columns = {int(column) for row in rows for column in self._columns_of(row)} - seen
-            seen |= columns
-            bounds = {column for column in columns if np.isfinite(self.cost[column])}
-            bounds |= {len(self.columns) + row for row in rows if np.isfinite(self.cost[len(self.columns) + row])}
-            if bounds:
-                return bounds
-        return set()
+    A bound is a cell whose range is shown, or, below nought, a row that a figure says: ``-1 - row``.
+    """
+    edges = {(cell, UPPER), (cell, LOWER)}
+    seen = set(edges)
+    while edges:
+        bounds: dict[int, float] = {}
+        further: set[tuple[int, bool]] = set()
+        for place, side in sorted(edges):
+            row = int((intervals.upper_row if side else intervals.lower_row)[place])
+            if row == NOBODY:
+                if prices[place] > 0:
+                    bounds[place] = float(prices[place])
+                continue
+            figure = int(system.rows.figure[row])
+            if figure != NOBODY:
+                bounds[-1 - row] = float(cost[figure])
+            further |= set(_edges(system, row, place, side))
+        if bounds:
+            return bounds
+        edges = further - seen
+        seen |= edges
+    return {}
 
-    def _rows_of(self, column: int) -> Integers:
-        rows: Integers = self.by_column.indices[self.by_column.indptr[column] : self.by_column.indptr[column + 1]]
-        return rows
 
-    def _columns_of(self, row: int) -> Integers:
-        columns: Integers = self.matrix.indices[self.matrix.indptr[row] : self.matrix.indptr[row + 1]]
-        return columns
+def _edges(system: System, row: int, cell: int, side: bool) -> Iterator[tuple[int, bool]]:
+    """The bounds of other cells that a row gives this cell's bound from."""
+    matrix = system.rows.matrix
+    entries = range(matrix.indptr[row], matrix.indptr[row + 1])
+    cells = [int(matrix.indices[entry]) for entry in entries]
+    signs = [matrix.data[entry] > 0 for entry in entries]
+    of_cell = signs[cells.index(cell)]
+    for other, sign in zip(cells, signs, strict=True):
+        if other != cell:
+            # A cell is largest where those beside it are smallest, and those against it largest.
+            yield other, side if sign != of_cell else not side
 
-    def figures(self, bound: int) -> Integers:
-        """The shown figures that say this bound."""
-        if bound >= len(self.columns):
-            return np.array([self.system.rows.figure[self.rows[bound - len(self.columns)]]])
-        ranges = self.system.ranges
-        says = (ranges.cell == self.columns[bound]) & (ranges.figure != NOBODY) & self.system.shown[ranges.figure]
-        return np.unique(ranges.figure[says])
+
+def _figures(system: System, bound: int) -> Integers:
+    """The shown figures that say this bound."""
+    if bound < 0:
+        return np.array([system.rows.figure[-1 - bound]])
+    ranges = system.ranges
+    says = (ranges.cell == bound) & (ranges.figure != NOBODY) & system.shown[ranges.figure]
+    return np.unique(ranges.figure[says])
