@@ -34,7 +34,7 @@ demo airflow: export AIRFLOW__API__HOST := 127.0.0.1
 LOGS := $(DATA_HOME)/airflow/demo
 quietly = echo "$(1)"; $(2) > $(LOGS)/$(3).log 2>&1 || { tail -n 60 $(LOGS)/$(3).log; echo "failed: $(1); see $(LOGS)/$(3).log"; exit 1; }
 
-.PHONY: help install demo test lint airflow generated clean
+.PHONY: help install demo test prove lint airflow generated clean
 
 help: ## Show what there is to make.
 	@grep -hE '^[a-z]+:.*##' Makefile | sed -E 's/:[^#]*##/\t/'
@@ -61,6 +61,9 @@ demo: install ## Generate twelve clinics, run the DAGs through Airflow, and tell
 
 test: install ## Run all tests.
 	pytest -n 2 --dist loadfile
+
+prove: install ## Protect and attack ten thousand generated table sets, and write docs/proof.md.
+	python -m benchmarks.disclosure
 
 lint: install ## Run the linters: ruff, sqlfluff, mypy.
 	ruff check .
