@@ -59,7 +59,7 @@ def _curve(lost: tuple[int, ...], survival: tuple[float, ...], x: int, x_shown: 
     weeks = {
         f"week_{week}": Shown(
             *("life_table_row", {"numerator": f"lost_{week}@a", "denominator": f"risk_{week}@a"}),
-            *(share, 2 if risk >= 98 else 5, 100 if risk >= 98 else 5 * round(risk / 5)),
+            *(share, 2, 100 if risk >= 98 else 5 * round(risk / 5)),
             measure={"instrument": "i", "quantity": "q", "interval_number": week},
         )
         for week, share, risk in zip(range(1, last + 1), survival, (100, *(100 - one for one in lost)), strict=False)
@@ -126,7 +126,7 @@ RELEASES = {
     "a rate": Release(RATE, 0, is_safe=False),
     # As nobody is x, those with yes are y: 18 to 22, too narrow.
     "a rate of one": Release(_shares(20, 50, 40, 50, 0, 0), 0, is_safe=False),
-    "a curve of one": Release(_curve((20,), (80,), 0, 0), 0, is_safe=False),
+    "a curve of one": Release(_curve((20, 20), (80, 80), 0, 0), 0, is_safe=False),
     "all but noughts": Release(_parts(30, 0, 30, (30, 0, None), z=0), 0, is_safe=False),
     # Up to 14 are none of x, and at least one is of each: up to 10 are y.
     "five withheld": Release(FIVE_WITHHELD, 0, is_safe=False),

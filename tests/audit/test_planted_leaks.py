@@ -16,7 +16,7 @@ from tests.support.independent_attack import IndependentAttack
 from tests.support.protected_sets import audit_table, protect_set
 from tests.support.table_sets import TableSets
 
-CLINICS = (2, 3)
+CLINICS = (2, 3, 4)
 MOST_OF_A_SET = 5
 """Leaks of one kind that are planted in one set."""
 MOST_SEEDS = 25
@@ -61,7 +61,7 @@ class Leak:
     """A kind of leak: how many of it are planted, in which figures, and what is done to them.
 
     ``is_surely`` where whoever is in ``figures`` is given away by what is shown alone; else the second attacker shows
-    it, on sets of two clinics.
+    it.
     """
 
     number: int
@@ -91,23 +91,23 @@ AGAIN = """
 """
 LEAKS = {
     "complementary count shown again": Leak(
-        12,
+        6,
         "figure_type = 'count' AND status = 'withheld' AND threshold_status = 'shown'",
         f"UPDATE planted SET {AGAIN}",
         is_surely=False,
     ),
     "complementary value shown again": Leak(
-        8,
+        3,
         "figure_type <> 'count' AND status = 'withheld' AND threshold_status = 'shown'",
         f"UPDATE planted SET {AGAIN}",
         is_surely=False,
     ),
-    "count shown exactly": Leak(40, EXACTLY, _change("shown_value = told, shown_step = 1")),
-    "count shown exactly as if rounded": Leak(40, EXACTLY, _change("shown_value = told")),
-    "count without its step": Leak(15, EXACTLY, _change("shown_value = told, shown_step = NULL")),
-    "small count shown": Leak(50, WITHHELD_COUNT, _change(SHOWN)),
+    "count shown exactly": Leak(25, EXACTLY, _change("shown_value = told, shown_step = 1")),
+    "count shown exactly as if rounded": Leak(25, EXACTLY, _change("shown_value = told")),
+    "count without its step": Leak(10, EXACTLY, _change("shown_value = told, shown_step = NULL")),
+    "small count shown": Leak(65, WITHHELD_COUNT, _change(SHOWN)),
     "small count shown exactly": Leak(
-        30, WITHHELD_COUNT, _change("status = 'shown', shown_step = 5, shown_value = told")
+        40, WITHHELD_COUNT, _change("status = 'shown', shown_step = 5, shown_value = told")
     ),
     "small count beside a mark": Leak(30, WITHHELD_COUNT, _change("shown_value = told")),
     "small denominator beside a mark": Leak(
@@ -115,7 +115,7 @@ LEAKS = {
     ),
     "rate of few": Leak(5, f"figure_type = 'rate' AND denominator >= 25 AND told {SMALL}", _change(AS_A_RATE)),
     "rate of all but a few": Leak(
-        30, f"figure_type = 'rate' AND denominator >= 25 AND remainder {SMALL}", _change(AS_A_RATE)
+        20, f"figure_type = 'rate' AND denominator >= 25 AND remainder {SMALL}", _change(AS_A_RATE)
     ),
     "best or worst case of few": Leak(
         15,
@@ -141,7 +141,7 @@ LEAKS = {
         ),
     ),
     "exact denominator": Leak(
-        15,
+        10,
         "figure_type <> 'count' AND status = 'shown' AND denominator % 5 <> 0",
         _change("shown_denominator = denominator"),
     ),
@@ -152,7 +152,7 @@ LEAKS = {
         5, f"figure_type = 'count' AND dimension = 'veteran' AND figure_id IN ({LEFT_BY_PAIRS})", _change(SHOWN)
     ),
     "two clinics leave few of a network rate": Leak(
-        30,
+        25,
         f"figure_type = 'rate' AND numerator > 12 AND remainder > 12 AND figure_id IN ({LEFT_BY_PAIRS})",
         _change(AS_A_RATE),
     ),
@@ -197,8 +197,7 @@ def planted() -> dict[str, Counter[str]]:
             protect_set(of_clinics.connection)
             _describe(of_clinics.connection)
             for kind in wanting:
-                if LEAKS[kind].is_surely or of_clinics.clinics == 2:
-                    _plant(of_clinics.connection, LEAKS[kind], found[kind])
+                _plant(of_clinics.connection, LEAKS[kind], found[kind])
     return found
 
 

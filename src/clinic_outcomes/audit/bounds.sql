@@ -148,7 +148,8 @@ CROSS JOIN LATERAL (
 ) AS certain;
 
 -- Between two rows of a life table that are shown, and from the origin to the first: `events` lie between
--- `lower` times those at risk in the later row and `upper` times those at risk right after the earlier one.
+-- `lower` times those at risk in the later row, of whom those lost from sight in it count half, and `upper` times those
+-- at risk right after the earlier one. Lost from sight is who had no event and is not at risk in the next row.
 CREATE OR REPLACE TEMP TABLE step AS
 WITH placed AS (
     SELECT
@@ -194,7 +195,9 @@ SELECT
     coalesce(told.earlier_figure, -1) AS other_figure,
     told.events,
     told.earlier_events,
+    before.events AS events_before,
     told.at_risk AS at_risk_last,
+    afterwards.at_risk AS at_risk_next,
     nexts.at_risk AS at_risk_first,
     greatest(0, 1 - told.survival_upper / told.earlier_lower) AS lower,
     least(1, 1 - told.survival_lower / told.earlier_upper) AS upper
@@ -206,4 +209,18 @@ INNER JOIN placed AS nexts
         AND told.dimension = nexts.dimension
         AND told.category = nexts.category
         AND told.earlier_place + 1 = nexts.place
+LEFT JOIN placed AS before
+    ON
+        told.life_table = before.life_table
+        AND told.clinic_id = before.clinic_id
+        AND told.dimension = before.dimension
+        AND told.category = before.category
+        AND told.place - 1 = before.place
+LEFT JOIN placed AS afterwards
+    ON
+        told.life_table = afterwards.life_table
+        AND told.clinic_id = afterwards.clinic_id
+        AND told.dimension = afterwards.dimension
+        AND told.category = afterwards.category
+        AND told.place + 1 = afterwards.place
 WHERE told.earlier_lower > 0;

@@ -34,7 +34,10 @@ WITH member AS (
     UNION ALL
     SELECT 'ratio_upper', figure, unnest([numerator, over]), unnest([1, -upper]) FROM ratio WHERE isfinite(upper)
     UNION ALL
-    SELECT 'step_lower', figure, unnest([events, earlier_events, at_risk_last]), unnest([1, -1, -lower]) FROM step
+    -- At risk are half of those who are at the beginning and half of those who are at the end or had an event.
+    SELECT 'step_lower', figure, unnest([events, earlier_events, events_before, at_risk_last, at_risk_next]),
+        unnest([1 - lower / 2, -1, lower / 2, -lower / 2, -lower / 2])
+    FROM step
     UNION ALL
     SELECT 'step_upper', figure, unnest([events, earlier_events, at_risk_first]), unnest([1, -1, -upper]) FROM step
 )
