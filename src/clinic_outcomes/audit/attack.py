@@ -42,7 +42,7 @@ class Unproven:
     coalition: Coalition
     targets: Integers
     worlds: Worlds
-    optimum: Optimum
+    optimum: Optimum | None
 
 
 def coalitions(clinics: int, size: int) -> tuple[Coalition, ...]:
@@ -145,7 +145,7 @@ class Attack:
             still, lowest = self._strike(worlds, within, left[large], width, least_gain)
             left = np.concatenate([left[~large], still])
             optimum = optimum if (~large).any() else lowest
-        return Unproven(coalition, left, worlds, optimum) if optimum is not None and len(left) else None
+        return Unproven(coalition, left, worlds, optimum) if len(left) else None
 
     def _raises(self, unknown: Floats) -> Floats:
         """How much larger cells must be in some other world, so that what attackers do not know of them is protected.

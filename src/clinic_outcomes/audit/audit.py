@@ -10,6 +10,7 @@ import numpy as np
 
 from clinic_outcomes.audit.attack import Attack, Coalition, Limits, Unproven
 from clinic_outcomes.audit.system import NETWORK, NOBODY, System, number_cells, read_system
+from clinic_outcomes.audit.worlds import Worlds
 
 MODELLED = ("count", "rate", "mean", "life_table_row", "model_value")
 """Types of figures whose constraint is written down in ``bounds.sql``."""
@@ -176,6 +177,17 @@ def _intervals(attack: Attack, coalition: Coalition, unproven: Unproven) -> Iter
     clinics = tuple(cells.clinics[clinic] for clinic in coalition)
     for target, (lower, upper) in zip(unproven.targets, unproven.worlds.extremes(unproven.targets), strict=True):
         known = float(own[target]) if cells.clinic[target] == NETWORK else 0.0
-        if attack.limits.allow(lower - known, upper - known):
+        if attack.limits.allow(lower - known, upper - known) or _is_known_anyway(attack, coalition, int(target), known):
             continue
         yield Finding("disclosed", cells.names[target], clinics, lower - known, upper - known)
+
+
+def _is_known_anyway(attack: Attack, coalition: Coalition, target: int, known: float) -> bool:
+    """Whether the attackers know a cell by themselves, though nothing were released: one that is all their own."""
+    if not coalition:
+        return False
+    nothing = attack.system.without(np.flatnonzero(attack.system.shown))
+    wanted = np.zeros(len(nothing.cells), dtype=bool)
+    wanted[target] = True
+    ((lower, upper),) = Worlds(nothing, coalition, wanted).extremes(np.array([target]))
+    return not attack.limits.allow(lower - known, upper - known)

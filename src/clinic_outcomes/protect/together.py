@@ -12,7 +12,7 @@ from clinic_outcomes.audit.system import Floats, System, number_cells, read_syst
 from clinic_outcomes.database import fill_table, quote_path, session
 from clinic_outcomes.problems import ClinicOutcomesError
 from clinic_outcomes.protect.policy import Policy
-from clinic_outcomes.protect.suppression import suppress
+from clinic_outcomes.protect.suppression import MOST_WEIGHED, suppress
 from clinic_outcomes.settings import Settings
 
 EXACT = (
@@ -21,8 +21,6 @@ EXACT = (
 )
 """The marts that say which counts figures are made of, and what these have to do with each other."""
 COALITIONS = {"outsider": 0, "clinics": 1, "pairs": 2}
-MOST_HIDDEN = 2000
-"""So many withheld counts are attacked in minutes. Of more the audit says that it was not done: reports stay drafts."""
 NETWORK_COST, WHOLE_COST, PROTOCOL_COST = 3.0, 8.0, 3.0
 """How much more a figure of the network, of everything or of a protocol is missed than one of a clinic's category."""
 
@@ -51,7 +49,7 @@ def attack_released(figures: Path, marts: Path, policy: Policy, settings: Settin
     """What the audit says of a ``figures.parquet``; None where it holds too many withheld counts to be attacked."""
     with session(settings) as connection:
         _open(connection, figures, marts, policy)
-        return audit(connection, limits_of(policy), MOST_HIDDEN)
+        return audit(connection, limits_of(policy), MOST_WEIGHED)
 
 
 def _open(connection: duckdb.DuckDBPyConnection, figures: Path, marts: Path, policy: Policy) -> None:
