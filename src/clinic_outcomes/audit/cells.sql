@@ -30,7 +30,27 @@ SEMI JOIN told USING (count_id, clinic_id, dimension, category);
 -- What each clinic has of each of the network's counts: it knows that much by itself.
 CREATE OR REPLACE TEMP TABLE own AS
 WITH part AS (
-    SELECT count_id, dimension, category, clinic_id, value FROM agg_cells WHERE clinic_id <> 'network'
+    -- Of what clinics add up to, by whatever name the network's count goes.
+    SELECT
+        whole.count_id,
+        whole.dimension,
+        whole.category,
+        part.clinic_id,
+        agg_cells.value
+    FROM agg_relations AS whole
+    INNER JOIN agg_relations AS part USING (relation_id)
+    INNER JOIN agg_cells
+        ON
+            part.count_id = agg_cells.count_id
+            AND part.clinic_id = agg_cells.clinic_id
+            AND part.dimension = agg_cells.dimension
+            AND part.category = agg_cells.category
+    WHERE
+        whole.comparison = '='
+        AND whole.clinic_id = 'network'
+        AND whole.coefficient < 0
+        AND part.clinic_id <> 'network'
+        AND part.coefficient > 0
     UNION ALL
     SELECT count_id, dimension, category, clinic_id, value FROM agg_contributions
 )
@@ -38,10 +58,11 @@ WITH part AS (
 SELECT
     cells.cell,
     part.clinic_id,
-    part.value::DOUBLE AS value
+    sum(part.value)::DOUBLE AS value
 FROM part
 INNER JOIN cells USING (count_id, dimension, category)
-WHERE cells.clinic_id = 'network' AND cells.is_count AND part.value > 0;
+WHERE cells.clinic_id = 'network' AND cells.is_count AND part.value > 0
+GROUP BY cells.cell, part.clinic_id;
 
 CREATE OR REPLACE TEMP TABLE figure_cells AS
 SELECT
