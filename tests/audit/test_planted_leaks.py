@@ -91,14 +91,8 @@ AGAIN = """
 """
 LEAKS = {
     "complementary count shown again": Leak(
-        6,
+        4,
         "figure_type = 'count' AND status = 'withheld' AND threshold_status = 'shown'",
-        f"UPDATE planted SET {AGAIN}",
-        is_surely=False,
-    ),
-    "complementary value shown again": Leak(
-        3,
-        "figure_type <> 'count' AND status = 'withheld' AND threshold_status = 'shown'",
         f"UPDATE planted SET {AGAIN}",
         is_surely=False,
     ),
