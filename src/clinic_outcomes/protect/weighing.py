@@ -7,11 +7,13 @@ minutes for some thousand counts.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from scipy import sparse
 
 from clinic_outcomes.audit.attack import Attack, Limits, Unproven
-from clinic_outcomes.audit.system import NOBODY, Floats, Integers, System
+from clinic_outcomes.audit.system import NETWORK, NOBODY, Floats, Integers, System
 from clinic_outcomes.audit.worlds import Optimum
 
 BINDS = 1e-7
@@ -29,13 +31,24 @@ def withhold_held(system: System, limits: Limits, cost: Floats) -> System:
         before = attack.system
         for coalition in attack.coalitions:
             while (unproven := attack.prove(coalition)) is not None:
-                figures = _choose(attack.system, unproven, cost)
+                figures = _choose(attack.system, _disclosed(attack, unproven), cost)
                 if not len(figures):
                     break
                 attack.withhold(figures)
         if attack.system is before:
             break
     return attack.system
+
+
+def _disclosed(attack: Attack, unproven: Unproven) -> Unproven:
+    """What is left of the cells that no world was found for, when each is asked for by itself."""
+    cells = attack.system.cells
+    own = np.where(cells.clinic == NETWORK, cells.own_of(unproven.coalition), 0.0)
+    allowed = [
+        attack.limits.allow(lower - own[target], upper - own[target])
+        for target, (lower, upper) in zip(unproven.targets, unproven.worlds.extremes(unproven.targets), strict=True)
+    ]
+    return replace(unproven, targets=unproven.targets[~np.array(allowed, dtype=bool)])
 
 
 def _choose(system: System, unproven: Unproven, cost: Floats) -> Integers:
