@@ -92,15 +92,15 @@ MUTATIONS = {
         "numbered.shown_value + coalesce(numbered.shown_step, 0) / 2",
         "numbered.shown_value + 50",
     ),
-    "any type will do": Mutation("an unknown type", "audit.py", '"model_value")', '"model_value", "median")'),
+    "any type will do": Mutation("an unknown type", "unplaced.sql", "'model_value')", "'model_value', 'median')"),
     "labels are not looked at": Mutation(
         "another label",
-        "audit.py",
+        "unplaced.sql",
         "IS DISTINCT FROM (exact.measure, exact.clinic_id, exact.dimension, exact.category)",
         "IS NULL",
     ),
     "cells need not be known": Mutation(
-        "a rest that is not known", "audit.py", "coalesce(known.cells, 0) < coalesce(meant.cells, 1)", "FALSE"
+        "a rest that is not known", "unplaced.sql", "coalesce(known.cells, 0) < coalesce(meant.cells, 1)", "FALSE"
     ),
     "contradictions are let pass": Mutation(
         "a cell that is not known", "audit.py", "contradictions = _contradictions(system)", "contradictions = ()"
@@ -110,29 +110,30 @@ MUTATIONS = {
         "three clinics", "audit.py", "(unknown > 0) & (unknown < smallest)", "(unknown < 0)"
     ),
     "exact numbers are let pass": Mutation(
-        "an exact number", "audit.py", "figures.shown_value % policy.rounding_base = 0", "TRUE"
+        "an exact number", "unplaced.sql", "figures.shown_value % policy.rounding_base = 0", "TRUE"
     ),
     "marks that hold a number": Mutation(
         "a number beside a mark",
-        "audit.py",
+        "unplaced.sql",
+        "figures.shown_value, figures.shown_upper, figures.shown_step, figures.shown_denominator\n            ) IS NULL",
         "figures.shown_value, figures.shown_upper, figures.shown_step, figures.shown_denominator\n"
-        "                    ) IS NULL",
-        "figures.shown_value, figures.shown_upper, figures.shown_step, figures.shown_denominator\n"
-        "                    ) IS NULL OR TRUE",
+        "            ) IS NULL OR TRUE",
     ),
     "withheld is not at least one": Mutation(
-        "five withheld", "system.py", "lower[counts[cells.truth[counts] > 0]] = 1", "pass"
+        "five withheld", "system.py", "lower[counts] = np.maximum(lower[counts], 1)", "pass"
     ),
     "nothing is hidden": Mutation(
-        "one withheld", "system.py", "(self.cells.truth >= 1) & ~self.is_part_of_shown", "(self.cells.truth < 0)"
+        "one withheld", "system.py", "(cells.truth >= 1) & ~self.is_part_of_shown", "(cells.truth < 0)"
     ),
     "clinics do not know themselves": Mutation(
         "three clinics", "worlds.py", "free = ~np.isin(cells.clinic, clinics) &", "free ="
     ),
     "an upper bound of 10 will do": Mutation(
-        "one withheld", "attack.py", "most >= self.smallest_upper and", "most >= 0 and"
+        "one withheld", "attack.py", "(most >= self.smallest_upper) &", "(most >= 0) &"
     ),
-    "a width of nothing will do": Mutation("three clinics", "attack.py", "most - least >= self.smallest_width", "True"),
+    "a width of nothing will do": Mutation(
+        "three clinics", "attack.py", "most - least >= self.smallest_width", "most >= least"
+    ),
     "nobody in a pair": Mutation(
         "three clinics", "attack.py", "min(size, max(0, clinics - 1))", "min(1, max(0, clinics - 1))"
     ),

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import duckdb
-import numpy as np
 
-from clinic_outcomes.audit import Limits, Report, audit
+from clinic_outcomes.audit import Report, audit
 from clinic_outcomes.audit.system import System, number_cells, read_system
 from clinic_outcomes.protect import stage
 from clinic_outcomes.protect.policy import ROOM, load_policy
 from clinic_outcomes.protect.suppression import suppress
+from clinic_outcomes.protect.together import HISTORY_COLUMNS, cost_of, limits_of
 
-LIMITS = Limits(
-    smallest_upper=load_policy().attack.smallest_upper_bound,
-    smallest_width=load_policy().attack.smallest_width,
-    largest_coalition=2,
-)
+POLICY = load_policy()
+LIMITS = limits_of(POLICY)
 
 
 @dataclass(frozen=True)
@@ -33,8 +30,10 @@ class Protected:
 def open_attack(connection: duckdb.DuckDBPyConnection, figures: str) -> duckdb.DuckDBPyConnection:
     """A connection to the same marts with the views that an audit reads, of the figures in a table."""
     attack = connection.cursor()
-    counts = load_policy().counts
+    counts = POLICY.counts
     attack.execute(f"CREATE TEMP VIEW figures AS FROM {figures}")
+    columns = ", ".join(f"NULL::{kind} AS {name}" for name, kind in HISTORY_COLUMNS.items())
+    attack.execute(f"CREATE TEMP VIEW history AS SELECT {columns} LIMIT 0")
     attack.execute("CREATE TEMP VIEW measures AS FROM dim_measures")
     attack.execute(
         f"CREATE TEMP VIEW policy AS SELECT {counts.smallest_shown}::BIGINT AS smallest_shown, "
@@ -46,13 +45,13 @@ def open_attack(connection: duckdb.DuckDBPyConnection, figures: str) -> duckdb.D
 def read_attack(attack: duckdb.DuckDBPyConnection) -> System:
     """The system of the figures that a connection of :func:`open_attack` sees."""
     number_cells(attack)
-    return read_system(attack)
+    return replace(read_system(attack), exact=LIMITS.exact_counts)
 
 
 def judge(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
     """A connection with the figures of the marts judged, each by itself, in its table ``judged``."""
     protect = connection.cursor()
-    stage._load_policy_tables(protect, load_policy())
+    stage._load_policy_tables(protect, POLICY)
     protect.execute((ROOM / "judge.sql").read_text(encoding="utf-8"))
     return protect
 
@@ -70,7 +69,7 @@ def protect_set(connection: duckdb.DuckDBPyConnection) -> Protected:
     round_figures(protect, "threshold_only")
     attack = open_attack(connection, "threshold_only")
     system = read_attack(attack)
-    besides = suppress(system, LIMITS, np.ones(len(system.figures)))
+    besides = suppress(system, LIMITS, cost_of(attack, POLICY))
     protect.execute(
         "UPDATE judged SET shown = false, reason = 'complementary' WHERE figure_id IN (SELECT unnest($1))",
         [[system.figures[figure] for figure in besides]],

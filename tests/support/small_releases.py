@@ -102,7 +102,8 @@ VIEWS = {
     "interval_number INTEGER, count_measure VARCHAR",
     "figures": "figure_id VARCHAR, measure VARCHAR, figure_type VARCHAR, clinic_id VARCHAR, dimension VARCHAR, "
     f"category VARCHAR, status VARCHAR, shown_value {NUMBER}, shown_upper {NUMBER}, shown_step {NUMBER}, "
-    "shown_denominator BIGINT",
+    "shown_denominator BIGINT, repeats INTEGER",
+    "history": f"{KEY}, since INTEGER, least DOUBLE, told DOUBLE, is_known BOOLEAN",
 }
 
 
@@ -142,7 +143,7 @@ def _rows(small: Small) -> dict[str, list[tuple[object, ...]]]:
         "figures": [
             (
                 *(name, name, one.figure_type, *place[name], "withheld" if one.value is None else "shown"),
-                *(one.value, one.upper, one.step, one.denominator),
+                *(one.value, one.upper, one.step, one.denominator, None),
             )
             for name, one in small.figures.items()
         ],

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
 
-from clinic_outcomes.audit.system import NETWORK, TOLERANCE, Flags, Floats, Integers, System
+from clinic_outcomes.audit.intervals import Intervals
+from clinic_outcomes.audit.system import NETWORK, TOLERANCE, Cells, Flags, Floats, Integers, System
 from clinic_outcomes.audit.worlds import Optimum, Worlds
 
 LEAST_GAIN = 0.03
@@ -22,17 +23,37 @@ class Limits:
     """What an attacker may at most find out of a withheld count.
 
     Its largest possible value is at least ``smallest_upper``, and its values span at least ``smallest_width``.
-    ``largest_coalition`` is how many clinics put their own numbers together.
+    ``largest_coalition`` is how many clinics put their own numbers together. With ``exact_counts`` attackers are taken
+    to know exactly the counts that shown figures are made of, and not only what rounding leaves of them. Of
+    ``smallest_shown`` a count is no secret, and withheld for the sake of others; None protects every withheld count.
     """
 
     smallest_upper: int
     smallest_width: int
     largest_coalition: int
+    exact_counts: bool = False
+    smallest_shown: int | None = None
 
-    def allow(self, lower: float, upper: float) -> bool:
-        """Whether a cell known to lie between these is protected, also when it must be a whole number."""
+    def secret(self, system: System, coalition: Coalition) -> Flags:
+        """Hidden cells of others of which there is something that this coalition is not to find out."""
+        unknown = system.cells.unknown_part(coalition)
+        secret: Flags = system.hidden & ~np.isin(system.cells.clinic, coalition) & (unknown >= 1)
+        return secret if self.smallest_shown is None else secret & (unknown < self.smallest_shown)
+
+    def allow(self, lower: Floats, upper: Floats) -> Flags:
+        """Whether cells known to lie between these are protected, also when they must be whole numbers."""
         least, most = np.ceil(lower - TOLERANCE), np.floor(upper + TOLERANCE)
-        return bool(most >= self.smallest_upper and most - least >= self.smallest_width)
+        allowed: Flags = (most >= self.smallest_upper) & (most - least >= self.smallest_width)
+        return allowed
+
+    def known_too_well(
+        self, cells: Cells, coalition: Coalition, targets: Integers, lower: Floats, upper: Floats
+    ) -> Flags:
+        """Which targets a coalition that knows them to lie between these knows too well, besides what it knows anyway."""
+        known, sign = cells.known_part(coalition)[targets], cells.sign[targets]
+        rises = sign > 0
+        least, most = np.where(rises, lower - known, known - upper), np.where(rises, upper - known, known - lower)
+        return ~self.allow(least, most)
 
 
 @dataclass(frozen=True)
@@ -43,6 +64,15 @@ class Unproven:
     targets: Integers
     worlds: Worlds
     optimum: Optimum | None
+
+
+@dataclass(frozen=True)
+class Disclosed:
+    """Those of the unproven targets that are known too well, each to lie between ``lower`` and ``upper``."""
+
+    unproven: Unproven
+    lower: Floats
+    upper: Floats
 
 
 def coalitions(clinics: int, size: int) -> tuple[Coalition, ...]:
@@ -59,6 +89,14 @@ def groups(clinics: Sequence[int], size: int) -> tuple[Coalition, ...]:
     return tuple(tuple(clinics[group::count]) for group in range(count))
 
 
+def narrowed_too_much(system: System, intervals: Intervals, coalition: Coalition, limits: Limits) -> Integers:
+    """Hidden cells of others that a coalition has narrowed too much."""
+    targets = np.flatnonzero(limits.secret(system, coalition))
+    return targets[
+        limits.known_too_well(system.cells, coalition, targets, intervals.lower[targets], intervals.upper[targets])
+    ]
+
+
 class Attack:
     """All attacks on one system: which hidden cells which coalitions may still know too much of."""
 
@@ -66,14 +104,8 @@ class Attack:
         self.system = system
         self.limits = limits
         self.coalitions = coalitions(len(system.cells.clinics), limits.largest_coalition)
-        truth = system.cells.truth
-        self.unknown: dict[Coalition, Floats] = {one: truth - system.cells.own_of(one) for one in self.coalitions}
-        self.pending: dict[Coalition, Flags] = {one: system.hidden & self._is_of_others(one) for one in self.coalitions}
-
-    def _is_of_others(self, coalition: Coalition) -> Flags:
-        """Cells that are not the attackers' own, nor a network's that they make up by themselves."""
-        own: Flags = np.isin(self.system.cells.clinic, coalition)
-        return ~own & (self.unknown[coalition] >= 1)
+        self.unknown: dict[Coalition, Floats] = {one: system.cells.unknown_part(one) for one in self.coalitions}
+        self.pending: dict[Coalition, Flags] = {one: limits.secret(system, one) for one in self.coalitions}
 
     def withhold(self, figures: Integers) -> None:
         """Withhold these figures, too. What was safe stays safe; what they were made of is to be protected now."""
@@ -81,12 +113,7 @@ class Attack:
         self.system = self.system.without(figures)
         new = self.system.hidden & ~before
         for one, flags in self.pending.items():
-            flags |= new & self._is_of_others(one)
-
-    @property
-    def is_pending(self) -> bool:
-        """Whether there is a cell that some coalition was not found to be ignorant of."""
-        return any(flags.any() for flags in self.pending.values())
+            flags |= new & self.limits.secret(self.system, one)
 
     def gather(self) -> None:
         """Strike out what many coalitions at once do not know, by worlds in which few clinics are different.
@@ -110,7 +137,8 @@ class Attack:
         others = tuple(other for other in range(len(self.system.cells.clinics)) if other != clinic)
         within = [one for one in self.coalitions if clinic not in one]
         wanted = np.logical_or.reduce([self.pending[one] for one in within])
-        wanted &= ~np.isin(self.system.cells.clinic, others)
+        # What is less than what was told of it has to be smaller still.
+        wanted &= ~np.isin(self.system.cells.clinic, others) & (self.system.cells.sign > 0)
         if wanted.any():
             targets = np.flatnonzero(wanted)
             found = targets[Worlds(self.system, others, wanted).unbounded(targets)]
@@ -138,14 +166,36 @@ class Attack:
             return None
         worlds = Worlds(self.system, coalition, wanted)
         left = np.flatnonzero(wanted)
-        left, optimum = self._strike(worlds, within, left, self._raises(unknown[left]), least_gain)
+        sign = self.system.cells.sign
+        left, optimum = self._strike(worlds, within, left, sign[left] * self._raises(unknown[left]), least_gain)
         large = unknown[left] >= self.limits.smallest_upper
         if large.any():
-            width = np.full(int(large.sum()), -float(self.limits.smallest_width))
+            width = -sign[left[large]] * self.limits.smallest_width
             still, lowest = self._strike(worlds, within, left[large], width, least_gain)
             left = np.concatenate([left[~large], still])
             optimum = optimum if (~large).any() else lowest
         return Unproven(coalition, left, worlds, optimum) if len(left) else None
+
+    def disclosed(self, unproven: Unproven) -> Disclosed:
+        """What is left of the cells that no world was found for, when each is asked for by itself."""
+        ends = np.array([*unproven.worlds.extremes(unproven.targets)]).reshape(-1, 2)
+        narrow = self.limits.known_too_well(self.system.cells, unproven.coalition, unproven.targets, *ends.T)
+        chosen = np.array(
+            [place for place in np.flatnonzero(narrow) if not self._is_known_anyway(unproven, int(place))],
+            dtype=np.int64,
+        )
+        return Disclosed(replace(unproven, targets=unproven.targets[chosen]), ends[chosen, 0], ends[chosen, 1])
+
+    def _is_known_anyway(self, unproven: Unproven, place: int) -> bool:
+        """Whether the attackers know a cell by themselves, though nothing were released: one that is all their own."""
+        if not unproven.coalition:
+            return False
+        target = unproven.targets[[place]]
+        nothing = self.system.without(np.flatnonzero(self.system.shown))
+        wanted = np.zeros(len(nothing.cells), dtype=bool)
+        wanted[target] = True
+        ends = np.array([*Worlds(nothing, unproven.coalition, wanted).extremes(target)])
+        return bool(self.limits.known_too_well(nothing.cells, unproven.coalition, target, *ends.T)[0])
 
     def _raises(self, unknown: Floats) -> Floats:
         """How much larger cells must be in some other world, so that what attackers do not know of them is protected.

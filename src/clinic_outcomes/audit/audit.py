@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import duckdb
 import numpy as np
 
-from clinic_outcomes.audit.attack import Attack, Coalition, Limits, Unproven
-from clinic_outcomes.audit.system import NETWORK, NOBODY, System, number_cells, read_system
-from clinic_outcomes.audit.worlds import Worlds
+from clinic_outcomes.audit.attack import Attack, Limits, coalitions
+from clinic_outcomes.audit.system import NETWORK, NOBODY, ROOM, System, number_cells, read_system
 
-MODELLED = ("count", "rate", "mean", "life_table_row", "model_value")
-"""Types of figures whose constraint is written down in ``bounds.sql``."""
 MOST_FINDINGS = 1000
 
 
@@ -59,68 +56,27 @@ def audit(connection: duckdb.DuckDBPyConnection, limits: Limits, most_hidden: in
     possible. None where more than ``most_hidden`` counts are withheld: it was not attacked then.
     """
     number_cells(connection)
-    system = read_system(connection)
+    system = replace(read_system(connection), exact=limits.exact_counts)
     if most_hidden is not None and system.hidden.sum() > most_hidden:
         return None
     unplaced = [*_unplaced(connection), *_silent(system)]
     contradictions = _contradictions(system)
-    attack = Attack(system, limits)
-    small = _small(connection, attack)
+    small = _small(connection, system, limits)
     # Attacking what contradicts itself would find no world at all, and everything disclosed.
-    disclosed = () if contradictions else tuple(_disclosed(attack))
+    disclosed = () if contradictions else tuple(_disclosed(system, limits))
     findings = (*unplaced, *contradictions, *small, *disclosed)
     return Report(
         figures=len(system.figures),
         cells=len(system.cells),
         hidden=int(system.hidden.sum()),
-        coalitions=len(attack.coalitions),
+        coalitions=len(coalitions(len(system.cells.clinics), limits.largest_coalition)),
         findings=findings[:MOST_FINDINGS],
     )
 
 
 def _unplaced(connection: duckdb.DuckDBPyConnection) -> Iterator[Finding]:
-    """Figures of which it is not known what they say.
-
-    They have no constraint for their type, no measure, a cell that is not known, a label that is not theirs in the
-    marts, a number that is not as coarse as it says, or one though they are withheld.
-    """
-    types = ", ".join(f"'{name}'" for name in MODELLED)
-    query = f"""
-        SELECT figures.figure_id
-        FROM figures
-        CROSS JOIN policy
-        LEFT JOIN measures USING (measure)
-        LEFT JOIN agg_figures AS exact ON figures.figure_id = exact.figure_id
-        LEFT JOIN (SELECT figure_id, count(*) AS cells FROM figure_cells GROUP BY figure_id) AS known
-            ON figures.figure_id = known.figure_id
-        LEFT JOIN (SELECT figure_id, count(*) AS cells FROM agg_figure_cells GROUP BY figure_id) AS meant
-            ON figures.figure_id = meant.figure_id
-        WHERE measures.measure IS NULL
-            OR figures.figure_type NOT IN ({types})
-            OR figures.figure_type IS DISTINCT FROM measures.figure_type
-            OR (figures.measure, figures.clinic_id, figures.dimension, figures.category)
-            IS DISTINCT FROM (exact.measure, exact.clinic_id, exact.dimension, exact.category)
-            OR coalesce(known.cells, 0) < coalesce(meant.cells, 1)
-            OR NOT coalesce(CASE figures.status
-                WHEN 'shown' THEN
-                    figures.shown_value IS NOT NULL
-                    AND coalesce(figures.shown_denominator % policy.rounding_base = 0, TRUE)
-                    AND CASE
-                        WHEN figures.shown_upper IS NOT NULL THEN figures.shown_upper > figures.shown_value
-                        WHEN figures.figure_type = 'count'
-                            THEN figures.shown_step = policy.rounding_base
-                            AND figures.shown_value % policy.rounding_base = 0
-                        ELSE figures.shown_step > 0 AND figures.shown_value % figures.shown_step = 0
-                    END
-                WHEN 'withheld' THEN
-                    coalesce(
-                        figures.shown_value, figures.shown_upper, figures.shown_step, figures.shown_denominator
-                    ) IS NULL
-            END, FALSE)
-        UNION
-        SELECT figure_id FROM figures GROUP BY figure_id HAVING count(*) > 1
-        ORDER BY figure_id
-    """
+    """Figures of which it is not known what they say."""
+    query = (ROOM / "unplaced.sql").read_text(encoding="utf-8")
     for (figure_id,) in connection.execute(query).fetchall():
         yield Finding("cannot_be_placed", figure_id)
 
@@ -141,16 +97,16 @@ def _contradictions(system: System) -> tuple[Finding, ...]:
     return tuple(Finding("contradiction", name) for name in (*of_rows, *of_cells))
 
 
-def _small(connection: duckdb.DuckDBPyConnection, attack: Attack) -> Iterator[Finding]:
+def _small(connection: duckdb.DuckDBPyConnection, system: System, limits: Limits) -> Iterator[Finding]:
     """Cells of shown figures that are too small to be shown, what attackers leave of a network's, and counts shown."""
     (smallest,) = connection.execute("SELECT smallest_shown FROM policy").fetchone() or (0,)
-    system = attack.system
     cells = system.cells
     counted = system.is_part_of_shown & cells.is_count
     for cell in np.flatnonzero(counted & (cells.truth > 0) & (cells.truth < smallest)):
         yield Finding("small_count", cells.names[cell])
     of_network = counted & (cells.clinic == NETWORK) & (cells.truth >= smallest)
-    for coalition, unknown in attack.unknown.items():
+    for coalition in coalitions(len(cells.clinics), limits.largest_coalition):
+        unknown = cells.truth - cells.own_of(coalition)
         clinics = tuple(cells.clinics[clinic] for clinic in coalition)
         for cell in np.flatnonzero(of_network & (unknown > 0) & (unknown < smallest)):
             yield Finding("small_count", cells.names[cell], clinics, float(unknown[cell]), float(unknown[cell]))
@@ -162,32 +118,18 @@ def _small(connection: duckdb.DuckDBPyConnection, attack: Attack) -> Iterator[Fi
         yield Finding("small_count", figure_id)
 
 
-def _disclosed(attack: Attack) -> Iterator[Finding]:
-    attack.gather()
-    for coalition in attack.coalitions:
-        unproven = attack.prove(coalition)
-        if unproven is not None:
-            yield from _intervals(attack, coalition, unproven)
-
-
-def _intervals(attack: Attack, coalition: Coalition, unproven: Unproven) -> Iterator[Finding]:
-    """The cells that are known too well when each is asked for by itself."""
-    cells = attack.system.cells
-    own = cells.own_of(coalition)
-    clinics = tuple(cells.clinics[clinic] for clinic in coalition)
-    for target, (lower, upper) in zip(unproven.targets, unproven.worlds.extremes(unproven.targets), strict=True):
-        known = float(own[target]) if cells.clinic[target] == NETWORK else 0.0
-        if attack.limits.allow(lower - known, upper - known) or _is_known_anyway(attack, coalition, int(target), known):
-            continue
-        yield Finding("disclosed", cells.names[target], clinics, lower - known, upper - known)
-
-
-def _is_known_anyway(attack: Attack, coalition: Coalition, target: int, known: float) -> bool:
-    """Whether the attackers know a cell by themselves, though nothing were released: one that is all their own."""
-    if not coalition:
-        return False
-    nothing = attack.system.without(np.flatnonzero(attack.system.shown))
-    wanted = np.zeros(len(nothing.cells), dtype=bool)
-    wanted[target] = True
-    ((lower, upper),) = Worlds(nothing, coalition, wanted).extremes(np.array([target]))
-    return not attack.limits.allow(lower - known, upper - known)
+def _disclosed(system: System, limits: Limits) -> Iterator[Finding]:
+    clinics = system.cells.clinics
+    for stretch in system.stretches():
+        attack = Attack(stretch, limits)
+        attack.gather()
+        for coalition in attack.coalitions:
+            unproven = attack.prove(coalition)
+            if unproven is None:
+                continue
+            found = attack.disclosed(unproven)
+            known = system.cells.known_part(coalition)
+            for target, lower, upper in zip(found.unproven.targets, found.lower, found.upper, strict=True):
+                ends = (float(lower - known[target]), float(upper - known[target]))
+                names = tuple(clinics[clinic] for clinic in coalition)
+                yield Finding("disclosed", system.cells.names[target], names, *ends)

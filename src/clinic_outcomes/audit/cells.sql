@@ -21,11 +21,16 @@ SELECT
     value::DOUBLE AS value,
     is_count,
     -- Scores may fall and sum up to less than nought; time that was watched may not.
-    CASE WHEN is_count OR count_id LIKE '%/exposure' THEN 0 ELSE '-infinity'::DOUBLE END AS least,
+    CASE WHEN is_count OR count_id LIKE '%/exposure' THEN coalesce(history.least, 0) ELSE '-infinity'::DOUBLE END AS least,
+    -- What no earlier release knows of became unknown in this one, after all others.
+    coalesce(history.since, 1000000) AS since,
+    history.told::DOUBLE AS told,
+    coalesce(history.is_known, FALSE) AS is_known,
     clinic_id = 'network'
     AND count(*) OVER (PARTITION BY count_id, dimension, category) = 1 AS is_alone
 FROM agg_cells
-SEMI JOIN told USING (count_id, clinic_id, dimension, category);
+SEMI JOIN told USING (count_id, clinic_id, dimension, category)
+LEFT JOIN history USING (count_id, clinic_id, dimension, category);
 
 -- What each clinic has of each of the network's counts: it knows that much by itself.
 CREATE OR REPLACE TEMP TABLE own AS
@@ -119,3 +124,19 @@ SELECT
 FROM member
 INNER JOIN relation USING (relation_id)
 WHERE member.cell IS NOT NULL;
+
+-- Counts of the network that are the sum of cells of its clinics, with these.
+CREATE OR REPLACE TEMP TABLE clinics_part AS
+SELECT DISTINCT
+    whole.cell AS whole,
+    part.cell AS part
+FROM relation_members AS whole
+INNER JOIN cells AS whole_cell ON whole.cell = whole_cell.cell
+INNER JOIN relation_members AS part ON whole.relation = part.relation
+INNER JOIN cells AS part_cell ON part.cell = part_cell.cell
+WHERE
+    whole.comparison = '='
+    AND whole.coefficient < 0
+    AND whole_cell.clinic_id = 'network'
+    AND part.coefficient > 0
+    AND part_cell.clinic_id <> 'network';

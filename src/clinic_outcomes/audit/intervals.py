@@ -129,13 +129,3 @@ def _best(
     first[1:] = cell[order][1:] != cell[order][:-1]
     chosen = order[first]
     return cell[chosen], bound[chosen], row[chosen]
-
-
-def too_narrow(
-    system: System, intervals: Intervals, clinics: tuple[int, ...], smallest_upper: int, smallest_width: int
-) -> Flags:
-    """Hidden cells that these clinics have narrowed too much, without their own and their part in the network's."""
-    cells = system.cells
-    own = cells.own_of(clinics)
-    narrow = (intervals.upper - own < smallest_upper) | (intervals.upper - intervals.lower < smallest_width)
-    return system.hidden & ~np.isin(cells.clinic, clinics) & (cells.truth - own >= 1) & narrow

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -31,6 +32,10 @@ class Cells:
     ``truth`` are their exact values, ``least`` what they can be at least, ``clinic`` the place of the clinic in
     ``clinics`` or ``NETWORK``. ``own`` is, a cell and clinic, what the clinic has of a network's count. ``is_alone``
     marks network cells that have no clinics' cells beside them: clinics know their own part all the same.
+    ``clinics_parts`` has, a network's cell (row) that is nothing but clinics' cells, these (columns).
+
+    Of earlier releases: ``since`` is the release in which a cell was not known for the first time, ``told`` what was
+    told of it last (not a number: nothing), and ``is_known`` whether that is still its value.
     """
 
     names: tuple[str, ...]
@@ -41,6 +46,10 @@ class Cells:
     own: sparse.csc_matrix
     is_alone: Flags
     is_count: Flags
+    clinics_parts: sparse.csr_matrix
+    since: Integers
+    told: Floats
+    is_known: Flags
 
     def __len__(self) -> int:
         return len(self.truth)
@@ -48,6 +57,25 @@ class Cells:
     def own_of(self, clinics: tuple[int, ...]) -> Floats:
         """What these clinics together have of each of the network's counts."""
         return np.asarray(self.own[:, list(clinics)].sum(axis=1), dtype=np.float64).ravel()
+
+    @cached_property
+    def sign(self) -> Floats:
+        """-1 for cells that are less than what was told of them last, else 1: which way what is not known counts."""
+        return np.where(self.truth < self.told, -1.0, 1.0)
+
+    def known_part(self, clinics: tuple[int, ...]) -> Floats:
+        """What these clinics know of each cell anyway: what they have of it, or what was told of it last.
+
+        Of a network's cell that was told before, clinics know their own change, too: nearly all is taken as known.
+        """
+        of_network = self.clinic == NETWORK
+        own = np.where(of_network, self.own_of(clinics), 0.0)
+        last = np.where(of_network, self.truth - self.sign, self.told)
+        return np.where(np.isnan(self.told), own, last)
+
+    def unknown_part(self, clinics: tuple[int, ...]) -> Floats:
+        """How large each cell is besides :meth:`known_part`: what these clinics are not to find out."""
+        return self.sign * (self.truth - self.known_part(clinics))
 
 
 @dataclass(frozen=True)
@@ -85,7 +113,12 @@ class Parts:
 
 @dataclass(frozen=True)
 class System:
-    """Everything that figures and relations say, and which figures are ``shown``: the others say nothing."""
+    """Everything that figures and relations say, and which figures are ``shown``: the others say nothing.
+
+    With ``exact``, who reads a figure is taken to know exactly the counts that it is made of: what rounding hides this
+    month comes out over a year. ``stretch`` leaves open only what was not known in that release or since, and is to
+    protect what became unknown just then: see :meth:`stretches`.
+    """
 
     cells: Cells
     figures: tuple[str, ...]
@@ -93,12 +126,23 @@ class System:
     rows: Rows
     ranges: Ranges
     parts: Parts
+    exact: bool = False
+    stretch: int | None = None
 
     def without(self, figures: Integers) -> System:
         """The same where these figures are withheld, too."""
         shown = self.shown.copy()
         shown[figures] = False
         return replace(self, shown=shown)
+
+    def stretches(self) -> Iterator[System]:
+        """The system once for each release in which something became unknown that is hidden today.
+
+        Other worlds are to differ from the truth by the same amount in each release from that one on, and in none
+        before: so what an attacker learns by how much counts change from release to release helps nothing.
+        """
+        for stretch in np.unique(self.cells.since[self.hidden]):
+            yield replace(self, stretch=int(stretch))
 
     def _says(self, figure: Integers) -> Flags:
         says: Flags = (figure == NOBODY) | self.shown[figure]
@@ -125,10 +169,11 @@ class System:
         lower = cells.least.copy()
         withheld = self.parts.is_counted & ~self.shown[self.parts.figure]
         counts = self.parts.cell[withheld]
-        lower[counts[cells.truth[counts] > 0]] = 1
+        counts = counts[cells.truth[counts] > 0]
+        lower[counts] = np.maximum(lower[counts], 1)
         says = self._says(self.ranges.figure)
         np.maximum.at(lower, self.ranges.cell[says], self.ranges.lower[says])
-        return lower
+        return np.where(self.is_told, cells.truth, lower)
 
     @cached_property
     def upper(self) -> Floats:
@@ -136,7 +181,7 @@ class System:
         upper = np.full(len(self.cells), np.inf)
         says = self._says(self.ranges.figure)
         np.minimum.at(upper, self.ranges.cell[says], self.ranges.upper[says])
-        return upper
+        return np.where(self.is_told, self.cells.truth, upper)
 
     @cached_property
     def is_part_of_shown(self) -> Flags:
@@ -146,9 +191,29 @@ class System:
         return flags
 
     @cached_property
+    def is_told(self) -> Flags:
+        """Cells that are taken to be known exactly: by today's figures, by earlier ones, or left aside."""
+        told = self.cells.is_known.copy()
+        if self.exact:
+            told |= self.is_part_of_shown & self.cells.is_count
+        if self.stretch is not None:
+            told |= self.cells.since > self.stretch
+        return told
+
+    @cached_property
     def hidden(self) -> Flags:
-        """The cells to be protected: counts of one or more that no figure shown is made of."""
-        return self.cells.is_count & (self.cells.truth >= 1) & ~self.is_part_of_shown
+        """The cells to be protected: counts of one or more that no figure shown is made of.
+
+        A network's count of which each clinic's part is shown is no secret: it is their sum.
+        """
+        cells = self.cells
+        unknown = cells.is_count & (cells.truth >= 1) & ~self.is_part_of_shown & ~cells.is_known
+        parts = np.diff(cells.clinics_parts.indptr)
+        hidden_parts = cells.clinics_parts @ (unknown & (cells.clinic != NETWORK)).astype(np.int64)
+        hidden: Flags = unknown & ((parts == 0) | (hidden_parts > 0))
+        if self.stretch is not None:
+            hidden &= cells.since == self.stretch
+        return hidden
 
     @cached_property
     def columns(self) -> sparse.csc_matrix:
@@ -172,8 +237,10 @@ class System:
 def number_cells(connection: duckdb.DuckDBPyConnection) -> None:
     """Number the cells of ``agg_cells`` and say by number which each figure is made of, in tables of their own.
 
-    Reads the views ``agg_cells``, ``agg_figures``, ``agg_figure_cells``, ``agg_relations``, ``dim_counts`` and
-    ``dim_measures``.
+    Reads the views ``agg_cells``, ``agg_figures``, ``agg_figure_cells``, ``agg_relations``, ``dim_counts``,
+    ``dim_measures`` and ``history``: a row for each count of which earlier releases know something, with the release
+    ``since`` which it is not known, the ``least`` it can be for that, what was ``told`` last, and whether that ``is_known``
+    to be so still.
     """
     connection.execute((ROOM / "cells.sql").read_text(encoding="utf-8"))
 
@@ -186,7 +253,7 @@ def read_system(connection: duckdb.DuckDBPyConnection) -> System:
     for name in ("bounds.sql", "rows.sql"):
         connection.execute((ROOM / name).read_text(encoding="utf-8"))
     figures = connection.execute(
-        "SELECT figure_id, status = 'shown' AS shown FROM numbered ORDER BY figure"
+        "SELECT figure_id, status = 'shown' AND repeats IS NULL AS shown FROM numbered ORDER BY figure"
     ).fetchnumpy()
     cells = _read_cells(connection)
     ranges = connection.execute("SELECT figure, cell, lower, upper FROM range ORDER BY ALL").fetchnumpy()
@@ -220,7 +287,17 @@ def _read_cells(connection: duckdb.DuckDBPyConnection) -> Cells:
         own=_read_own(connection, len(found["name"]), places),
         is_alone=_flags(found["is_alone"]),
         is_count=_flags(found["is_count"]),
+        clinics_parts=_read_parts(connection, len(found["name"])),
+        since=_integers(found["since"]),
+        told=_floats(np.ma.filled(found["told"], np.nan)),
+        is_known=_flags(found["is_known"]),
     )
+
+
+def _read_parts(connection: duckdb.DuckDBPyConnection, cells: int) -> sparse.csr_matrix:
+    found = connection.execute("SELECT whole, part FROM clinics_part ORDER BY ALL").fetchnumpy()
+    places = (_integers(found["whole"]), _integers(found["part"]))
+    return sparse.csr_matrix((np.ones(len(places[0]), dtype=np.int64), places), shape=(cells, cells))
 
 
 def _read_own(connection: duckdb.DuckDBPyConnection, cells: int, places: dict[str, int]) -> sparse.csc_matrix:

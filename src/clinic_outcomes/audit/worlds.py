@@ -21,9 +21,8 @@ MOST_ROUNDS = 40
 
 @dataclass(frozen=True)
 class Optimum:
-    """A solved program: the cells' values, and what a unit of each bound of a cell or row is worth."""
+    """A solved program: what a unit of each bound of a cell or row is worth."""
 
-    values: Floats
     cell_duals: Floats
     row_duals: Floats
 
@@ -121,6 +120,16 @@ class Worlds:
             solver.changeColCost(place, 0.0)
             yield ends[0], ends[1]
 
+    def check(self, values: Floats) -> None:
+        """A world is believed when it satisfies every constraint, whatever the solver says of it."""
+        sums = self.matrix @ values
+        slack = 10 * TOLERANCE * np.maximum(1, abs(self.matrix) @ np.abs(values))
+        in_rows = (sums >= self.row_lower - slack) & (sums <= self.row_upper + slack)
+        lower, upper = self.lower[self.columns], self.system.upper[self.columns]
+        slack = 10 * TOLERANCE * np.maximum(1, np.abs(values))
+        if not (in_rows.all() and (values >= lower - slack).all() and (values <= upper + slack).all()):
+            raise ClinicOutcomesError("the audit's solver gave counts that contradict what is released; nothing leaves")
+
     def _end(self, solver: highspy.Highs, place: int, sign: float) -> float:
         solver.run()
         status = solver.getModelStatus()
@@ -135,12 +144,16 @@ class Worlds:
         return float(solver.getSolution().col_value[place])
 
     def _solver(self, cost: Floats) -> highspy.Highs:
-        return solver_of(
+        solver = solver_of(
             self.matrix.tocsc(),
             (self.row_lower, self.row_upper),
             (self.lower[self.columns], self.system.upper[self.columns]),
             cost,
         )
+        # From one target to the next the costs alone change: the last answer stays possible, and is near the next.
+        solver.setOptionValue("presolve", "off")
+        solver.setOptionValue("simplex_strategy", int(highspy.simplex_constants.SimplexStrategy.kSimplexStrategyPrimal))
+        return solver
 
 
 class _Search:
@@ -182,24 +195,11 @@ class _Search:
         return found, optimum
 
     def _optimum(self, solution: highspy.HighsSolution) -> Optimum:
-        values = np.array(solution.col_value[: self.cells])
-        self._check(values)
+        self.worlds.check(np.array(solution.col_value[: self.cells]))
         return Optimum(
-            values=values,
             cell_duals=np.array(solution.col_dual[: self.cells]),
             row_duals=np.array(solution.row_dual[: len(self.worlds.rows)]),
         )
-
-    def _check(self, values: Floats) -> None:
-        """A world is believed when it satisfies every constraint, whatever the solver says of it."""
-        worlds = self.worlds
-        sums = worlds.matrix @ values
-        slack = 10 * TOLERANCE * np.maximum(1, abs(worlds.matrix) @ np.abs(values))
-        in_rows = (sums >= worlds.row_lower - slack) & (sums <= worlds.row_upper + slack)
-        lower, upper = worlds.lower[worlds.columns], worlds.system.upper[worlds.columns]
-        slack = 10 * TOLERANCE * np.maximum(1, np.abs(values))
-        if not (in_rows.all() and (values >= lower - slack).all() and (values <= upper + slack).all()):
-            raise ClinicOutcomesError("the audit's solver gave counts that contradict what is released; nothing leaves")
 
 
 def _capped(

@@ -1,7 +1,7 @@
 -- Which figures may be shown, each judged by itself, and a row of a life table also by the rows before it: one row per
 -- figure with `shown`, which is never null, `reason` (the first rule it breaks, or `shown`) and `detail` (all of them), and
--- the `step` it is rounded to. Reads the tables policy (one row), unit_rule, rounding_step, all_or_none, agg_figures and
--- dim_measures. What figures reveal together is not judged here.
+-- the `step` it is rounded to. Reads the tables policy (one row), unit_rule, rounding_step, all_or_none, untold_line,
+-- agg_figures and dim_measures. What figures reveal together is not judged here.
 --
 -- Of a numerator the marts say how many patients and clinics have a part in it, of what it leaves of the denominator only
 -- how much, and of a network's rate the part of the two largest clinics: that the remainder of a rate of sessions is of one
@@ -25,6 +25,16 @@ WITH RECURSIVE described AS (
                 THEN concat_ws('/', dim_measures.instrument, dim_measures.quantity)
         END AS life_table,
         dim_measures.interval_number,
+        NOT EXISTS (
+            FROM untold_line AS untold
+            WHERE
+                (untold.figures_of IS NULL OR (untold.figures_of = 'network') = (agg_figures.clinic_id = 'network'))
+                AND (untold.sections IS NULL OR list_contains(untold.sections, dim_measures.section))
+                AND (untold.dimensions IS NULL OR list_contains(untold.dimensions, agg_figures.dimension))
+                AND (untold.time_points IS NULL OR list_contains(untold.time_points, coalesce(dim_measures.time_point, '')))
+                AND (untold.quantities IS NULL OR list_contains(untold.quantities, dim_measures.quantity))
+                AND (untold.measures IS NULL OR list_contains(untold.measures, agg_figures.measure))
+        ) AS is_told,
         -- Whether the numerator is a count, and not a sum of scores or nothing; a band tells of no count.
         CASE agg_figures.figure_type
             WHEN 'mean' THEN unit_rule.sum_is_a_count
@@ -95,6 +105,11 @@ rules AS (
     SELECT
         measured.*,
         [
+            {
+                'reason': 'not_told',
+                'part': 'figure',
+                'holds': measured.is_told
+            },
             {
                 'reason': 'no_value',
                 'part': 'value',

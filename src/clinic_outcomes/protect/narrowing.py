@@ -9,15 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import numpy as np
-
-from clinic_outcomes.audit.attack import Limits, coalitions
-from clinic_outcomes.audit.intervals import Intervals, Propagation, too_narrow
+from clinic_outcomes.audit.attack import Coalition, Limits, coalitions, narrowed_too_much
+from clinic_outcomes.audit.intervals import Intervals, Propagation
 from clinic_outcomes.audit.system import NOBODY, Floats, Integers, System
+from clinic_outcomes.protect.bounds import Bounds, cheapest
 
 UPPER, LOWER = True, False
-
-Coalition = tuple[int, ...]
 
 
 def withhold_narrowed(system: System, limits: Limits, cost: Floats) -> System:
@@ -54,7 +51,7 @@ def _attack(
     found = []
     for coalition in attackers:
         intervals = propagation.narrow(propagation.known_to(coalition, alone), alone) if coalition else alone
-        cells = np.flatnonzero(too_narrow(system, intervals, coalition, limits.smallest_upper, limits.smallest_width))
+        cells = narrowed_too_much(system, intervals, coalition, limits)
         if len(cells):
             found.append((coalition, intervals, cells))
     return found
@@ -62,48 +59,29 @@ def _attack(
 
 def _choose(system: System, found: list[tuple[Coalition, Intervals, Integers]], cost: Floats) -> Integers:
     """For each cell that is narrowed too much the cheapest of the nearest figures that narrow it."""
-    prices = _prices(system, cost)
-    chosen: set[int] = set()
-    for _, intervals, cells in found:
-        for cell in cells:
-            bounds = _nearest(system, intervals, int(cell), prices, cost)
-            if bounds and chosen.isdisjoint(bounds):
-                chosen.add(min(bounds, key=lambda bound: (bounds[bound], bound)))
-    figures = [_figures(system, bound) for bound in sorted(chosen)]
-    return np.unique(np.concatenate([np.array([], dtype=np.int64), *figures]))
+    bounds = Bounds(system, cost)
+    choices = (
+        _nearest(bounds, intervals, int(cell), coalition) for coalition, intervals, cells in found for cell in cells
+    )
+    return bounds.figures(cheapest(choices))
 
 
-def _prices(system: System, cost: Floats) -> Floats:
-    """What it costs to withhold all figures that give a cell's range; 0 where none does."""
-    ranges = system.ranges
-    says = (ranges.figure != NOBODY) & system.shown[ranges.figure]
-    pairs = np.unique(np.stack([ranges.cell[says], ranges.figure[says]]), axis=1)
-    prices: Floats = np.bincount(pairs[0], weights=cost[pairs[1]], minlength=len(system.cells)).astype(np.float64)
-    return prices
-
-
-def _nearest(system: System, intervals: Intervals, cell: int, prices: Floats, cost: Floats) -> dict[int, float]:
-    """The bounds that fewest sums lie between and the cell's own, with their prices.
-
-    A bound is a cell whose range is shown, or, below nought, a row that a figure says: ``-1 - row``.
-    """
+def _nearest(bounds: Bounds, intervals: Intervals, cell: int, coalition: Coalition) -> dict[int, float]:
+    """The bounds that fewest sums lie between and the cell's own, with their prices."""
     edges = {(cell, UPPER), (cell, LOWER)}
     seen = set(edges)
     while edges:
-        bounds: dict[int, float] = {}
+        found: dict[int, float] = {}
         further: set[tuple[int, bool]] = set()
         for place, side in sorted(edges):
             row = int((intervals.upper_row if side else intervals.lower_row)[place])
             if row == NOBODY:
-                if prices[place] > 0:
-                    bounds[place] = float(prices[place])
+                found |= bounds.of_cell(place, coalition)
                 continue
-            figure = int(system.rows.figure[row])
-            if figure != NOBODY:
-                bounds[-1 - row] = float(cost[figure])
-            further |= set(_edges(system, row, place, side))
-        if bounds:
-            return bounds
+            found |= bounds.of_row(row)
+            further |= set(_edges(bounds.system, row, place, side))
+        if found:
+            return found
         edges = further - seen
         seen |= edges
     return {}
@@ -120,12 +98,3 @@ def _edges(system: System, row: int, cell: int, side: bool) -> Iterator[tuple[in
         if other != cell:
             # A cell is largest where those beside it are smallest, and those against it largest.
             yield other, side if sign != of_cell else not side
-
-
-def _figures(system: System, bound: int) -> Integers:
-    """The shown figures that say this bound."""
-    if bound < 0:
-        return np.array([system.rows.figure[-1 - bound]])
-    ranges = system.ranges
-    says = (ranges.cell == bound) & (ranges.figure != NOBODY) & system.shown[ranges.figure]
-    return np.unique(ranges.figure[says])

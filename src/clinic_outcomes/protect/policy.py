@@ -142,6 +142,24 @@ class Attack(_Part):
     attackers: Literal["outsider", "clinics", "pairs"]
     smallest_upper_bound: int = Field(gt=10)
     smallest_width: int = Field(gt=1)
+    exact_counts: bool
+
+
+class Selection(_Part):
+    """Figures, by what a line of the policy says of them; None leaves a property open."""
+
+    figures_of: Literal["network", "clinics"] | None = None
+    sections: tuple[str, ...] | None = None
+    dimensions: tuple[str, ...] | None = None
+    time_points: tuple[str, ...] | None = None
+    quantities: tuple[str, ...] | None = None
+    measures: tuple[str, ...] | None = None
+
+
+class Missed(Selection):
+    """How many times more its figures are missed than others."""
+
+    weight: int = Field(ge=1)
 
 
 class Refresh(_Part):
@@ -206,6 +224,8 @@ class Policy(_Part):
     model_values: ModelValues
     network: Network
     all_or_none: tuple[AllOrNone, ...]
+    untold: tuple[Selection, ...]
+    missed: tuple[Missed, ...]
     attack: Attack
     refresh: Refresh
     recipients: tuple[Recipient, ...]

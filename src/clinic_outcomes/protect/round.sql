@@ -54,9 +54,12 @@ SELECT
             THEN list_min(list_filter(policy.row_bands, lambda edge: edge > rounded.shown_value))
     END::DECIMAL(18, 4) AS shown_upper,
     CASE WHEN judged.shown THEN judged.step END::DECIMAL(18, 4) AS shown_step,
-    CASE WHEN judged.shown THEN judged.shown_denominator END AS shown_denominator
+    CASE WHEN judged.shown THEN judged.shown_denominator END AS shown_denominator,
+    -- The release whose number is shown again.
+    NULL::INTEGER AS repeats
 FROM judged
 INNER JOIN dim_measures USING (measure)
 CROSS JOIN policy
 LEFT JOIN rounded USING (figure_id)
+WHERE judged.reason <> 'not_told'
 ORDER BY judged.figure_id;

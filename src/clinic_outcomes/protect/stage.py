@@ -13,7 +13,7 @@ from clinic_outcomes.files import atomic_file, atomic_folder, latest, write_json
 from clinic_outcomes.ledger import read
 from clinic_outcomes.problems import ClinicOutcomesError
 from clinic_outcomes.protect.policy import ROOM, Policy, load_policy, policy_id
-from clinic_outcomes.protect.together import attack_released, withhold_together
+from clinic_outcomes.protect.together import attack_released, load_selections, withhold_together
 from clinic_outcomes.records import ModelRecord, ProtectRecord
 from clinic_outcomes.settings import Settings
 
@@ -153,6 +153,7 @@ def _load_policy_tables(connection: duckdb.DuckDBPyConnection, policy: Policy) -
         "INSERT INTO rounding_step VALUES (?, ?, ?, ?)",
         [(*key, start, step) for key, steps in policy.steps().items() for start, step in steps.items()],
     )
+    load_selections(connection, "untold_line", policy.untold)
     connection.execute("CREATE TEMP TABLE all_or_none (kind VARCHAR, name VARCHAR, shown VARCHAR)")
     connection.executemany(
         "INSERT INTO all_or_none VALUES (?, ?, ?)",

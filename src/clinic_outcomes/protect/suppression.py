@@ -5,6 +5,8 @@ Withholding more never brings anyone nearer to what was safe before, so each ste
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from clinic_outcomes.audit.attack import Limits
@@ -22,7 +24,17 @@ def suppress(system: System, limits: Limits, cost: Floats) -> Integers:
     ``cost`` is, a figure, how much readers would miss it. The same system gives the same figures. What attackers know
     though nothing of it is shown, such as a network's count that is all their own, is left to them.
     """
+    safer = system
+    while True:
+        before = safer.shown.sum()
+        for stretch in safer.stretches():
+            safer = _defend(replace(stretch, shown=safer.shown), limits, cost)
+        if safer.shown.sum() == before:
+            return np.flatnonzero(system.shown & ~safer.shown)
+        safer = replace(system, shown=safer.shown)
+
+
+def _defend(system: System, limits: Limits, cost: Floats) -> System:
+    """The system with figures withheld until what became unknown in its stretch is safe."""
     safer = withhold_narrowed(system, limits, cost)
-    if safer.hidden.sum() <= MOST_WEIGHED:
-        safer = withhold_held(safer, limits, cost)
-    return np.flatnonzero(system.shown & ~safer.shown)
+    return withhold_held(safer, limits, cost) if safer.hidden.sum() <= MOST_WEIGHED else safer

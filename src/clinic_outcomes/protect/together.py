@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
@@ -11,7 +13,7 @@ from clinic_outcomes.audit import Limits, Report, audit
 from clinic_outcomes.audit.system import Floats, System, number_cells, read_system
 from clinic_outcomes.database import fill_table, quote_path, session
 from clinic_outcomes.problems import ClinicOutcomesError
-from clinic_outcomes.protect.policy import Policy
+from clinic_outcomes.protect.policy import ROOM, Missed, Policy, Selection
 from clinic_outcomes.protect.suppression import MOST_WEIGHED, suppress
 from clinic_outcomes.settings import Settings
 
@@ -20,9 +22,11 @@ EXACT = (
     *("dim_counts", "dim_measures"),
 )
 """The marts that say which counts figures are made of, and what these have to do with each other."""
+HISTORY_COLUMNS = {
+    **dict.fromkeys(("count_id", "clinic_id", "dimension", "category"), "VARCHAR"),
+    **{"since": "INTEGER", "least": "DOUBLE", "told": "DOUBLE", "is_known": "BOOLEAN"},
+}
 COALITIONS = {"outsider": 0, "clinics": 1, "pairs": 2}
-NETWORK_COST, WHOLE_COST, PROTOCOL_COST = 3.0, 8.0, 3.0
-"""How much more a figure of the network, of everything or of a protocol is missed than one of a clinic's category."""
 
 
 def limits_of(policy: Policy) -> Limits:
@@ -31,28 +35,40 @@ def limits_of(policy: Policy) -> Limits:
         smallest_upper=policy.attack.smallest_upper_bound,
         smallest_width=policy.attack.smallest_width,
         largest_coalition=COALITIONS[policy.attack.attackers],
+        exact_counts=policy.attack.exact_counts,
+        smallest_shown=policy.counts.smallest_shown,
     )
 
 
-def withhold_together(figures: Path, marts: Path, policy: Policy, settings: Settings) -> tuple[str, ...]:
-    """Ids of the figures to withhold besides those that ``figures`` (a ``figures.parquet``) withholds already."""
+def withhold_together(
+    figures: Path, marts: Path, policy: Policy, settings: Settings, history: Path | None = None
+) -> tuple[str, ...]:
+    """Ids of the figures to withhold besides those that ``figures`` (a ``figures.parquet``) withholds already.
+
+    ``history`` is what earlier releases told of today's counts, None in a first release.
+    """
     with session(settings) as connection:
-        _open(connection, figures, marts, policy)
+        open_released(connection, figures, marts, policy, history)
         number_cells(connection)
-        system = read_system(connection)
+        system = replace(read_system(connection), exact=policy.attack.exact_counts)
         _require_truth(system)
-        more = suppress(system, limits_of(policy), _cost(connection))
+        more = suppress(system, limits_of(policy), cost_of(connection, policy))
     return tuple(system.figures[figure] for figure in more)
 
 
-def attack_released(figures: Path, marts: Path, policy: Policy, settings: Settings) -> Report | None:
+def attack_released(
+    figures: Path, marts: Path, policy: Policy, settings: Settings, history: Path | None = None
+) -> Report | None:
     """What the audit says of a ``figures.parquet``; None where it holds too many withheld counts to be attacked."""
     with session(settings) as connection:
-        _open(connection, figures, marts, policy)
+        open_released(connection, figures, marts, policy, history)
         return audit(connection, limits_of(policy), MOST_WEIGHED)
 
 
-def _open(connection: duckdb.DuckDBPyConnection, figures: Path, marts: Path, policy: Policy) -> None:
+def open_released(
+    connection: duckdb.DuckDBPyConnection, figures: Path, marts: Path, policy: Policy, history: Path | None
+) -> None:
+    """Make the views that the audit reads, of released figures, of the exact marts and of earlier releases."""
     for mart in EXACT:
         path = marts / f"{mart}.parquet"
         if not path.is_file():
@@ -60,6 +76,10 @@ def _open(connection: duckdb.DuckDBPyConnection, figures: Path, marts: Path, pol
         connection.execute(f"CREATE TEMP VIEW {mart} AS SELECT * FROM read_parquet({quote_path(path)})")
     connection.execute(f"CREATE TEMP VIEW figures AS SELECT * FROM read_parquet({quote_path(figures)})")
     connection.execute("CREATE TEMP VIEW measures AS SELECT * FROM dim_measures")
+    if history is None:
+        fill_table(connection, "history", HISTORY_COLUMNS, [])
+    else:
+        connection.execute(f"CREATE TEMP VIEW history AS SELECT * FROM read_parquet({quote_path(history)})")
     fill_table(
         connection,
         "policy",
@@ -78,15 +98,20 @@ def _require_truth(system: System) -> None:
         )
 
 
-def _cost(connection: duckdb.DuckDBPyConnection) -> Floats:
-    found = connection.execute(
-        """
-        SELECT
-            CASE WHEN clinic_id = 'network' THEN $network ELSE 1 END
-            * CASE dimension WHEN '' THEN $whole WHEN 'protocol' THEN $protocol ELSE 1 END AS cost
-        FROM figures
-        ORDER BY figure_id
-        """,
-        {"network": NETWORK_COST, "whole": WHOLE_COST, "protocol": PROTOCOL_COST},
-    ).fetchnumpy()
+def cost_of(connection: duckdb.DuckDBPyConnection, policy: Policy) -> Floats:
+    """How much each figure of the view ``figures`` would be missed, in the order of their ids."""
+    load_selections(connection, "missed_line", policy.missed)
+    found = connection.execute((ROOM / "cost.sql").read_text(encoding="utf-8")).fetchnumpy()
     return np.asarray(found["cost"], dtype=np.float64)
+
+
+def load_selections(connection: duckdb.DuckDBPyConnection, table: str, lines: Sequence[Selection]) -> None:
+    """The lines of the policy that select figures, as a table: an empty property is open."""
+    lists = ("sections", "dimensions", "time_points", "quantities", "measures")
+    columns = {"weight": "INTEGER", "figures_of": "VARCHAR"} | dict.fromkeys(lists, "VARCHAR[]")
+    rows = [
+        (line.weight if isinstance(line, Missed) else None, line.figures_of)
+        + tuple(None if (names := getattr(line, name)) is None else list(names) for name in lists)
+        for line in lines
+    ]
+    fill_table(connection, table, columns, rows)

@@ -7,14 +7,13 @@ minutes for some thousand counts.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 from scipy import sparse
 
 from clinic_outcomes.audit.attack import Attack, Limits, Unproven
-from clinic_outcomes.audit.system import NETWORK, NOBODY, Floats, Integers, System
+from clinic_outcomes.audit.system import Floats, Integers, System
 from clinic_outcomes.audit.worlds import Optimum
+from clinic_outcomes.protect.bounds import Bounds, cheapest
 
 BINDS = 1e-7
 """A bound with a dual value above this holds an attacker's interval narrow."""
@@ -31,7 +30,7 @@ def withhold_held(system: System, limits: Limits, cost: Floats) -> System:
         before = attack.system
         for coalition in attack.coalitions:
             while (unproven := attack.prove(coalition)) is not None:
-                figures = _choose(attack.system, _disclosed(attack, unproven), cost)
+                figures = _choose(attack.system, attack.disclosed(unproven).unproven, cost)
                 if not len(figures):
                     break
                 attack.withhold(figures)
@@ -40,86 +39,51 @@ def withhold_held(system: System, limits: Limits, cost: Floats) -> System:
     return attack.system
 
 
-def _disclosed(attack: Attack, unproven: Unproven) -> Unproven:
-    """What is left of the cells that no world was found for, when each is asked for by itself."""
-    cells = attack.system.cells
-    own = np.where(cells.clinic == NETWORK, cells.own_of(unproven.coalition), 0.0)
-    allowed = [
-        attack.limits.allow(lower - own[target], upper - own[target])
-        for target, (lower, upper) in zip(unproven.targets, unproven.worlds.extremes(unproven.targets), strict=True)
-    ]
-    return replace(unproven, targets=unproven.targets[~np.array(allowed, dtype=bool)])
-
-
 def _choose(system: System, unproven: Unproven, cost: Floats) -> Integers:
     """For each cell that is known too well the cheapest bound near it, of those that hold it; its figures."""
     if unproven.optimum is None:
         return np.array([], dtype=np.int64)
-    bounds = _Bounds(system, unproven, unproven.optimum, cost)
-    chosen: set[int] = set()
-    for target in unproven.worlds.place[unproven.targets]:
-        found = bounds.near(int(target)) if target >= 0 else set()
-        if found and chosen.isdisjoint(found):
-            chosen.add(min(found, key=lambda bound: (bounds.cost[bound], bound)))
-    figures = [bounds.figures(bound) for bound in sorted(chosen)]
-    return np.unique(np.concatenate([np.array([], dtype=np.int64), *figures]))
+    held = _Held(Bounds(system, cost), unproven, unproven.optimum)
+    return held.bounds.figures(cheapest(held.near(int(target)) for target in unproven.targets))
 
 
-class _Bounds:
-    """The bounds that hold attackers' intervals narrow: of columns, numbered as they are, and of rows, after them."""
+class _Held:
+    """The bounds that hold attackers' intervals narrow, by the dual values of cells and of rows."""
 
-    def __init__(self, system: System, unproven: Unproven, optimum: Optimum, cost: Floats) -> None:
+    def __init__(self, bounds: Bounds, unproven: Unproven, optimum: Optimum) -> None:
         worlds = unproven.worlds
-        self.system = system
-        self.columns = worlds.columns
-        self.rows = worlds.rows
-        tight = np.abs(optimum.row_duals) > BINDS
-        self.matrix: sparse.csr_matrix = worlds.matrix.multiply(tight[:, None]).tocsr()
-        self.by_column: sparse.csc_matrix = self.matrix.tocsc()
-        self.cost = np.full(len(self.columns) + len(self.rows), np.inf)
-        self._price_columns(np.abs(optimum.cell_duals) > BINDS, cost)
-        figure = system.rows.figure[self.rows]
-        of_figures = np.flatnonzero(tight & (figure != NOBODY))
-        self.cost[len(self.columns) + of_figures] = cost[figure[of_figures]]
+        self.bounds = bounds
+        self.coalition = unproven.coalition
+        self.tight = set(worlds.columns[np.abs(optimum.cell_duals) > BINDS].tolist())
+        self.place = worlds.place
+        rows = worlds.rows[np.abs(optimum.row_duals) > BINDS]
+        self.rows = rows
+        self.matrix: sparse.csr_matrix = bounds.system.rows.matrix[rows]
+        self.by_cell: sparse.csc_matrix = self.matrix.tocsc()
 
-    def _price_columns(self, tight: np.ndarray, cost: Floats) -> None:
-        ranges = self.system.ranges
-        says = (ranges.figure != NOBODY) & self.system.shown[ranges.figure]
-        pairs = np.unique(np.stack([ranges.cell[says], ranges.figure[says]]), axis=1)
-        price = np.zeros(len(self.system.cells))
-        np.add.at(price, pairs[0], cost[pairs[1]])
-        here = price[self.columns]
-        priced = tight & (here > 0)
-        self.cost[: len(self.columns)][priced] = here[priced]
-
-    def near(self, target: int) -> set[int]:
-        """The bounds that fewest rows lie between and this column; empty where there is none."""
+    def near(self, target: int) -> dict[int, float]:
+        """The bounds that fewest rows lie between and this cell, with their prices; empty where there is none."""
         seen_rows: set[int] = set()
-        columns = {target}
+        cells = {target}
         seen = {target}
         for _ in range(MOST_HOPS):
-            rows = {int(row) for column in columns for row in self._rows_of(column)} - seen_rows
+            rows = {int(row) for cell in cells for row in _entries(self.by_cell, cell)} - seen_rows
             seen_rows |= rows
-            columns = {int(column) for row in rows for column in self._columns_of(row)} - seen
-            seen |= columns
-            bounds = {column for column in columns if np.isfinite(self.cost[column])}
-            bounds |= {len(self.columns) + row for row in rows if np.isfinite(self.cost[len(self.columns) + row])}
-            if bounds:
-                return bounds
-        return set()
+            cells = {int(cell) for row in rows for cell in _entries(self.matrix, row)} - seen
+            seen |= cells
+            found: dict[int, float] = {}
+            for row in rows:
+                found |= self.bounds.of_row(int(self.rows[row]))
+            for cell in cells:
+                # What is known exactly has no dual value: it is not among what may differ.
+                if self.place[cell] < 0 or cell in self.tight:
+                    found |= self.bounds.of_cell(cell, self.coalition)
+            if found:
+                return found
+            cells = {cell for cell in cells if self.place[cell] >= 0}
+        return {}
 
-    def _rows_of(self, column: int) -> Integers:
-        rows: Integers = self.by_column.indices[self.by_column.indptr[column] : self.by_column.indptr[column + 1]]
-        return rows
 
-    def _columns_of(self, row: int) -> Integers:
-        columns: Integers = self.matrix.indices[self.matrix.indptr[row] : self.matrix.indptr[row + 1]]
-        return columns
-
-    def figures(self, bound: int) -> Integers:
-        """The shown figures that say this bound."""
-        if bound >= len(self.columns):
-            return np.array([self.system.rows.figure[self.rows[bound - len(self.columns)]]])
-        ranges = self.system.ranges
-        says = (ranges.cell == self.columns[bound]) & (ranges.figure != NOBODY) & self.system.shown[ranges.figure]
-        return np.unique(ranges.figure[says])
+def _entries(matrix: sparse.csr_matrix | sparse.csc_matrix, place: int) -> Integers:
+    entries: Integers = matrix.indices[matrix.indptr[place] : matrix.indptr[place + 1]]
+    return entries
