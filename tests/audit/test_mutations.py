@@ -115,9 +115,8 @@ MUTATIONS = {
     "marks that hold a number": Mutation(
         "a number beside a mark",
         "unplaced.sql",
-        "figures.shown_value, figures.shown_upper, figures.shown_step, figures.shown_denominator\n            ) IS NULL",
-        "figures.shown_value, figures.shown_upper, figures.shown_step, figures.shown_denominator\n"
-        "            ) IS NULL OR TRUE",
+        "figures.shown_step, figures.shown_denominator\n            ) IS NULL",
+        "figures.shown_step, figures.shown_denominator\n            ) IS NULL OR TRUE",
     ),
     "withheld is not at least one": Mutation(
         "five withheld", "system.py", "lower[counts] = np.maximum(lower[counts], 1)", "pass"

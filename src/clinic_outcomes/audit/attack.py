@@ -49,7 +49,7 @@ class Limits:
     def known_too_well(
         self, cells: Cells, coalition: Coalition, targets: Integers, lower: Floats, upper: Floats
     ) -> Flags:
-        """Which targets a coalition that knows them to lie between these knows too well, besides what it knows anyway."""
+        """Which targets a coalition that knows them to lie between these knows too well, besides its own part."""
         known, sign = cells.known_part(coalition)[targets], cells.sign[targets]
         rises = sign > 0
         least, most = np.where(rises, lower - known, known - upper), np.where(rises, upper - known, known - lower)

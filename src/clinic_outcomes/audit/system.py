@@ -238,9 +238,9 @@ def number_cells(connection: duckdb.DuckDBPyConnection) -> None:
     """Number the cells of ``agg_cells`` and say by number which each figure is made of, in tables of their own.
 
     Reads the views ``agg_cells``, ``agg_figures``, ``agg_figure_cells``, ``agg_relations``, ``dim_counts``,
-    ``dim_measures`` and ``history``: a row for each count of which earlier releases know something, with the release
-    ``since`` which it is not known, the ``least`` it can be for that, what was ``told`` last, and whether that ``is_known``
-    to be so still.
+    ``dim_measures`` and ``history``: a row for each count of which earlier releases know something, with the
+    release ``since`` which it is not known, the ``least`` it can be for that, what was ``told`` last, and whether that
+    ``is_known`` to be so still.
     """
     connection.execute((ROOM / "cells.sql").read_text(encoding="utf-8"))
 

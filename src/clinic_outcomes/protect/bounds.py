@@ -38,7 +38,7 @@ class Bounds:
     @cached_property
     def _prices(self) -> Floats:
         cell, figure = self._says
-        prices: Floats = np.bincount(cell, weights=self.cost[figure], minlength=len(self.system.cells))
+        prices = np.bincount(cell, weights=self.cost[figure], minlength=len(self.system.cells)).astype(np.float64)
         if self.system.stretch is not None:
             prices[self.system.cells.since > self.system.stretch] = 0
         return prices

@@ -114,4 +114,5 @@ def load_selections(connection: duckdb.DuckDBPyConnection, table: str, lines: Se
         + tuple(None if (names := getattr(line, name)) is None else list(names) for name in lists)
         for line in lines
     ]
+    connection.execute(f"DROP TABLE IF EXISTS {table}")
     fill_table(connection, table, columns, rows)
