@@ -357,7 +357,7 @@ class TableSets:
 
 TABLES = {
     "dim_measures": "(measure VARCHAR, figure_type VARCHAR, unit VARCHAR, contributors VARCHAR, instrument VARCHAR, "
-    "quantity VARCHAR, interval_number INTEGER, count_measure VARCHAR)",
+    "quantity VARCHAR, interval_number INTEGER, count_measure VARCHAR, section VARCHAR, time_point VARCHAR)",
     "dim_counts": "(measure VARCHAR, role VARCHAR, count_id VARCHAR, is_count BOOLEAN, network_count_id VARCHAR)",
     "figure_part": "(measure VARCHAR, dimension VARCHAR, category VARCHAR, role VARCHAR, count_id VARCHAR, "
     "cell_dimension VARCHAR, cell_category VARCHAR)",
@@ -378,7 +378,7 @@ def _described() -> dict[str, list[tuple[Any, ...]]]:
         "dim_measures": [
             (
                 *(name, one.figure_type, one.unit, one.contributors),
-                *(one.instrument, one.quantity, one.interval_number, one.count_measure),
+                *(one.instrument, one.quantity, one.interval_number, one.count_measure, "", ""),
             )
             for name, one in MEASURES.items()
         ],

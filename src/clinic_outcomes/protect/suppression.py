@@ -27,9 +27,11 @@ def suppress(system: System, limits: Limits, cost: Floats) -> Integers:
     safer = system
     while True:
         before = safer.shown.sum()
-        for stretch in safer.stretches():
+        stretches = tuple(safer.stretches())
+        for stretch in stretches:
             safer = _defend(replace(stretch, shown=safer.shown), limits, cost)
-        if safer.shown.sum() == before:
+        # What is withheld in one stretch is to be protected in another: until nothing is added.
+        if safer.shown.sum() == before or len(stretches) == 1:
             return np.flatnonzero(system.shown & ~safer.shown)
         safer = replace(system, shown=safer.shown)
 
