@@ -110,8 +110,10 @@ def load_selections(connection: duckdb.DuckDBPyConnection, table: str, lines: Se
     lists = ("sections", "dimensions", "time_points", "quantities", "measures")
     columns = {"weight": "INTEGER", "figures_of": "VARCHAR"} | dict.fromkeys(lists, "VARCHAR[]")
     rows = [
-        (line.weight if isinstance(line, Missed) else None, line.figures_of)
-        + tuple(None if (names := getattr(line, name)) is None else list(names) for name in lists)
+        (
+            *(line.weight if isinstance(line, Missed) else None, line.figures_of),
+            *(None if (names := getattr(line, name)) is None else list(names) for name in lists),
+        )
         for line in lines
     ]
     connection.execute(f"DROP TABLE IF EXISTS {table}")
