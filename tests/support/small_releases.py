@@ -34,12 +34,17 @@ class Shown:
 
 @dataclass(frozen=True)
 class Small:
-    """Cells with their exact values, figures, relations, and parts of network cells without clinics' cells."""
+    """Cells with their exact values, figures, relations, and parts of network cells without clinics' cells.
+
+    ``history`` is what earlier releases know of cells: since when one is not known, the least it can be for that, what
+    was told of it last, and whether that is so still.
+    """
 
     cells: Mapping[str, float]
     figures: Mapping[str, Shown]
     relations: Sequence[tuple[str, Mapping[str, int]]] = ()
     contributions: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    history: Mapping[str, tuple[int, float, float | None, bool]] = field(default_factory=dict)
 
 
 def count(cell: str, value: float | None = None) -> Shown:
@@ -147,4 +152,5 @@ def _rows(small: Small) -> dict[str, list[tuple[object, ...]]]:
             )
             for name, one in small.figures.items()
         ],
+        "history": [(*key(cell), *known) for cell, known in small.history.items()],
     }
