@@ -8,6 +8,7 @@ word that one is final or withdrawn; ``chain`` reads and verifies. In short, wit
     open_register(connection, entries, settings)
     plan_refresh(connection, rules)            # the table refresh: what each figure shows; then judge, round, suppress
     write_plan(connection, engineers / "refresh.parquet")
+    write_history(connection, entries, settings, engineers / "history.parquet")  # for withhold_together and the audit
     ...
     append(settings, build_id=..., policy_id=..., figures=released / "figures.parquet",
            plan=engineers / "refresh.parquet", audit=AuditSummary(...), rules=rules)
@@ -22,6 +23,7 @@ from clinic_outcomes.register.entries import AuditSummary, Entry
 from clinic_outcomes.register.listing import list_releases, list_restatements
 from clinic_outcomes.register.opening import open_register
 from clinic_outcomes.register.refresh import RefreshRules, plan_refresh, planning_basis, write_plan
+from clinic_outcomes.register.stretches import write_history
 from clinic_outcomes.register.word import make_final, withdraw
 
 __all__ = [
@@ -38,5 +40,6 @@ __all__ = [
     "planning_basis",
     "read_register",
     "withdraw",
+    "write_history",
     "write_plan",
 ]

@@ -22,6 +22,7 @@ from clinic_outcomes.register.entries import (
     FIGURES,
     RELEASE_FILES,
     RESTATEMENTS,
+    STRETCHES,
     TOLD,
     AuditSummary,
     ClinicInUse,
@@ -31,6 +32,7 @@ from clinic_outcomes.register.entries import (
 )
 from clinic_outcomes.register.opening import open_register, releases, withdrawn_numbers
 from clinic_outcomes.register.refresh import ROOM, RefreshRules, find_near_cells
+from clinic_outcomes.register.stretches import find_stretches
 from clinic_outcomes.settings import Settings
 
 MARTS = ("agg_figures", "agg_cells", "agg_figure_cells", "dim_counts")
@@ -89,7 +91,7 @@ def append(
                 connection: duckdb.DuckDBPyConnection = connection,
                 entries: Sequence[Entry] = entries,
             ) -> Entry:
-                return _make(connection, entries, made, number, previous, folder)
+                return _make(connection, entries, settings, made, number, previous, folder)
 
             entry, added = add_entry(settings, entries, make)
         if added:
@@ -115,6 +117,7 @@ def _open_build(connection: duckdb.DuckDBPyConnection, marts: Path, figures: Pat
 def _make(
     connection: duckdb.DuckDBPyConnection,
     entries: Sequence[Entry],
+    settings: Settings,
     made: _Made,
     number: int,
     previous: str,
@@ -131,6 +134,8 @@ def _make(
     write_parquet(connection, "SELECT * FROM exact ORDER BY figure_id", folder / EXACT)
     write_parquet(connection, "SELECT * FROM today_cell ORDER BY ALL", folder / CELLS)
     write_parquet(connection, "SELECT * FROM told ORDER BY ALL", folder / TOLD)
+    find_stretches(connection, entries, settings, "told")
+    write_parquet(connection, "SELECT * FROM stretch ORDER BY cell", folder / STRETCHES)
     write_parquet(connection, "SELECT * FROM restatement ORDER BY figure_id", folder / RESTATEMENTS)
     return Entry(
         number=number,
