@@ -1,4 +1,4 @@
-"""Since which release counts are not known: worked out by hand over three releases and a build that is to be the fourth."""
+"""Since which release counts are not known: by hand, over three releases and a build that is to be the fourth."""
 
 from __future__ import annotations
 

@@ -19,8 +19,8 @@ FIGURES, EXACT, CELLS, TOLD = "figures.parquet", "exact.parquet", "cells.parquet
 RESTATEMENTS, STRETCHES = "restatements.parquet", "stretches.parquet"
 RELEASE_FILES = frozenset({FIGURES, EXACT, CELLS, TOLD, RESTATEMENTS, STRETCHES})
 """The files of a release's entry: what was shown, the exact figures and counts of its build, the cells of the figures
-shown anew, the numbers changed, and since when each count is not known. ``exact``, ``cells``, ``told`` and ``stretches``
-leave the register for nobody."""
+shown anew, the numbers changed, and since when each count is not known. ``exact``, ``cells``, ``told`` and
+``stretches`` leave the register for nobody."""
 
 
 class AuditSummary(Record):
