@@ -229,9 +229,11 @@ class System:
         """Rows and cells that contradict the truth: where there are any, the constraints are not what is so."""
         scale = TOLERANCE * np.maximum(1, np.abs(self.activity))
         rows = (self.activity < self.row_lower - scale) | (self.activity > self.row_upper + scale)
-        truth = self.cells.truth
-        cells = (truth < self.lower - TOLERANCE) | (truth > self.upper + TOLERANCE)
-        return np.flatnonzero(rows), np.flatnonzero(cells)
+        # What is taken to be known exactly is so whatever was shown of it: here counts what figures say.
+        ranges = self.ranges
+        truth = self.cells.truth[ranges.cell]
+        off = (truth < ranges.lower - TOLERANCE) | (truth > ranges.upper + TOLERANCE)
+        return np.flatnonzero(rows), np.unique(ranges.cell[off & self._says(ranges.figure)])
 
 
 def number_cells(connection: duckdb.DuckDBPyConnection) -> None:

@@ -144,6 +144,11 @@ class Attack(_Part):
     smallest_width: int = Field(gt=1)
     exact_counts: bool
 
+    @property
+    def known_clinics(self) -> int:
+        """How many clinics at most put together what they know of their own parts."""
+        return {"outsider": 0, "clinics": 1, "pairs": 2}[self.attackers]
+
 
 class Selection(_Part):
     """Figures, by what a line of the policy says of them; None leaves a property open."""
@@ -163,9 +168,14 @@ class Missed(Selection):
 
 
 class Refresh(_Part):
-    """A figure is shown anew where it changed by nothing or by at least ``smallest_change``; else it repeats."""
+    """A figure is shown anew where it changed by nothing or by at least ``smallest_change``; else it repeats.
+
+    A share repeats while it is ``useful_within`` so many points of percent of the truth, by its denominator; of fewer
+    than the smallest one listed, always.
+    """
 
     smallest_change: int = Field(gt=1)
+    useful_within: Steps
 
 
 RecipientClass = Literal["public", "network", "clinic", "internal"]
@@ -313,6 +323,6 @@ def load_policy() -> Policy:
 @functools.cache
 def policy_id() -> str:
     """16 hex digits over the policy's numbers and the code and SQL that apply them."""
-    rooms = (ROOM, ROOM.parent / "audit")
+    rooms = (ROOM, ROOM.parent / "audit", ROOM.parent / "register")
     parts = [path for room in rooms for pattern in ("*.yml", "*.sql", "*.py") for path in room.glob(pattern)]
     return fingerprint_files(parts, ROOM.parent)[:16]

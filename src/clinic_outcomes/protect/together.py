@@ -26,7 +26,6 @@ HISTORY_COLUMNS = {
     **dict.fromkeys(("count_id", "clinic_id", "dimension", "category"), "VARCHAR"),
     **{"since": "INTEGER", "least": "DOUBLE", "told": "DOUBLE", "is_known": "BOOLEAN"},
 }
-COALITIONS = {"outsider": 0, "clinics": 1, "pairs": 2}
 
 
 def limits_of(policy: Policy) -> Limits:
@@ -34,7 +33,7 @@ def limits_of(policy: Policy) -> Limits:
     return Limits(
         smallest_upper=policy.attack.smallest_upper_bound,
         smallest_width=policy.attack.smallest_width,
-        largest_coalition=COALITIONS[policy.attack.attackers],
+        largest_coalition=policy.attack.known_clinics,
         exact_counts=policy.attack.exact_counts,
         smallest_shown=policy.counts.smallest_shown,
     )

@@ -22,6 +22,7 @@ SHOWN_COLUMNS = {
     "refreshed_in": "INTEGER",
     "shown_value": "DECIMAL(18, 4)",
     "shown_upper": "DECIMAL(18, 4)",
+    "shown_step": "DECIMAL(18, 4)",
     "shown_denominator": "BIGINT",
 }
 

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import Literal
 
 import duckdb
 
@@ -17,7 +16,6 @@ from clinic_outcomes.register.entries import Entry
 from clinic_outcomes.register.opening import define_keys
 
 ROOM = Path(__file__).parent
-KNOWN_CLINICS = {"outsider": 0, "clinics": 1, "pairs": 2}
 
 
 @dataclass(frozen=True)
@@ -25,27 +23,35 @@ class RefreshRules:
     """The numbers of the policy that the refresh rule needs.
 
     A cell told anew differs from all that was told of it by nothing or by at least ``smallest_change``; so it does for
-    the ``attackers``, who are clinics that know their own part, or pairs of them, too. ``useful_within`` has pairs of
-    a denominator and the points of percent by which a rate of so many, or more, may be off the truth.
+    up to ``known_clinics`` clinics that put together what they know of their own parts: none, one or two.
+    ``useful_within`` has pairs of a denominator and the points of percent by which a rate of so many, or more, may be
+    off the truth.
     """
 
     smallest_change: int = 13
-    attackers: Literal["outsider", "clinics", "pairs"] = "pairs"
+    known_clinics: int = 2
     useful_within: tuple[tuple[int, Decimal], ...] = ((50, Decimal("2.5")), (100, Decimal(1)))
 
 
-def planning_basis(entries: Sequence[Entry], build_id: str, policy_id: str) -> str:
-    """16 hex digits over what the plan of a build's release depends on: releases before it, and withdrawals.
+def entries_before(entries: Sequence[Entry], build_id: str, policy_id: str) -> tuple[Entry, ...]:
+    """The entries that the plan of a build's release depends on: releases before it, and withdrawals.
 
-    The build's own release is left out while it is the newest: a plan that is made again after it is the same. So
-    ``released.<policy>`` may be named after it, too.
+    The build's own release is left out while it is the newest: a plan that is made again after it is the same.
     """
     told = [entry for entry in entries if entry.status != "final"]
     if told and told[-1].release is not None:
         last = told[-1].release
         if (last.build_id, last.policy_id) == (build_id, policy_id):
             told.pop()
-    return fingerprint(entry.hash for entry in told)[:16]
+    return tuple(told)
+
+
+def planning_basis(entries: Sequence[Entry], build_id: str, policy_id: str) -> str:
+    """16 hex digits over the entries that the plan of a build's release depends on.
+
+    ``released.<policy>`` is named after it, too, so that it is made again when another release came between.
+    """
+    return fingerprint(entry.hash for entry in entries_before(entries, build_id, policy_id))[:16]
 
 
 def find_near_cells(connection: duckdb.DuckDBPyConnection, rules: RefreshRules) -> None:
@@ -55,7 +61,7 @@ def find_near_cells(connection: duckdb.DuckDBPyConnection, rules: RefreshRules) 
     """
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE refresh_rules AS SELECT ?::BIGINT AS smallest_change, ?::BIGINT AS known_clinics",
-        [rules.smallest_change, KNOWN_CLINICS[rules.attackers]],
+        [rules.smallest_change, rules.known_clinics],
     )
     define_keys(connection)
     connection.execute((ROOM / "near_cells.sql").read_text(encoding="utf-8"))
@@ -63,6 +69,9 @@ def find_near_cells(connection: duckdb.DuckDBPyConnection, rules: RefreshRules) 
 
 def plan_refresh(connection: duckdb.DuckDBPyConnection, rules: RefreshRules, *, repeat: bool = False) -> None:
     """Make the temp table ``refresh(figure_id, action, numerator, denominator, value, refreshed_in)``.
+
+    Beside it stands ``repeatable``: what the last release that stands showed of each figure, and whether it is
+    ``useful`` today.
 
     Reads today's ``agg_figures``, ``agg_cells``, ``agg_figure_cells`` and ``dim_counts``, and what
     :func:`open_register` made. A figure is made of cells: its numerator where it counts, its denominator, the
@@ -103,6 +112,25 @@ def plan_refresh(connection: duckdb.DuckDBPyConnection, rules: RefreshRules, *, 
         rules.useful_within,
     )
     connection.execute((ROOM / "refresh.sql").read_text(encoding="utf-8"))
+
+
+def repeat_instead(connection: duckdb.DuckDBPyConnection, figure_ids: Sequence[str]) -> None:
+    """Let figures of the table ``refresh`` repeat what was shown of them last, where that stands and is useful still.
+
+    They may not be shown anew for what they would tell together; a number that is known already tells nothing.
+    """
+    fill_table(connection, "given_up", {"figure_id": "VARCHAR"}, [(figure,) for figure in figure_ids])
+    connection.execute(
+        """
+        UPDATE refresh
+        SET action = 'repeated', numerator = repeatable.numerator, denominator = repeatable.denominator,
+            value = repeatable.value, refreshed_in = repeatable.refreshed_in
+        FROM repeatable
+        WHERE refresh.figure_id = repeatable.figure_id AND repeatable.useful
+            AND refresh.figure_id IN (FROM given_up)
+        """
+    )
+    connection.execute("DROP TABLE given_up")
 
 
 def write_plan(connection: duckdb.DuckDBPyConnection, target: Path) -> None:

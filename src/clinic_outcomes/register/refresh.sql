@@ -2,15 +2,9 @@
 --
 -- Reads agg_figures, today_figure_cell and near_cell (of near_cells.sql), register_figures (what was shown last, with the
 -- exact values that it was made of) and refresh_usefulness.
-CREATE OR REPLACE TEMP TABLE refresh AS
-WITH too_near AS (
-    SELECT DISTINCT today_figure_cell.figure_id
-    FROM today_figure_cell
-    SEMI JOIN near_cell USING (cell)
-),
-
+CREATE OR REPLACE TEMP TABLE repeatable AS
 -- A withdrawn release is not repeated; what it showed is known all the same, and counts among the vintages.
-last_shown AS (
+WITH last_shown AS (
     SELECT *
     FROM register_figures
     WHERE stands
@@ -25,24 +19,31 @@ tolerance AS (
     INNER JOIN refresh_usefulness ON agg_figures.denominator >= refresh_usefulness.smallest_denominator
     WHERE agg_figures.figure_type = 'rate'
     GROUP BY agg_figures.figure_id
-),
+)
 
-repeatable AS (
-    SELECT
-        last_shown.figure_id,
-        CASE
-            WHEN agg_figures.figure_type <> 'rate' THEN TRUE
-            -- A rate of nobody has no truth to be near to.
-            WHEN agg_figures.value IS NULL THEN FALSE
-            WHEN tolerance.points IS NULL THEN TRUE
-            ELSE
-                100 * agg_figures.value BETWEEN
-                last_shown.shown_value - tolerance.points
-                AND coalesce(last_shown.shown_upper, last_shown.shown_value) + tolerance.points
-        END AS useful
-    FROM last_shown
-    INNER JOIN agg_figures USING (figure_id)
-    LEFT JOIN tolerance USING (figure_id)
+SELECT
+    last_shown.*,
+    CASE
+        -- Its clinic or measure is gone.
+        WHEN agg_figures.figure_id IS NULL THEN FALSE
+        WHEN agg_figures.figure_type <> 'rate' THEN TRUE
+        -- A rate of nobody has no truth to be near to.
+        WHEN agg_figures.value IS NULL THEN FALSE
+        WHEN tolerance.points IS NULL THEN TRUE
+        ELSE
+            100 * agg_figures.value BETWEEN
+            last_shown.shown_value - tolerance.points
+            AND coalesce(last_shown.shown_upper, last_shown.shown_value) + tolerance.points
+    END AS useful
+FROM last_shown
+LEFT JOIN agg_figures USING (figure_id)
+LEFT JOIN tolerance USING (figure_id);
+
+CREATE OR REPLACE TEMP TABLE refresh AS
+WITH too_near AS (
+    SELECT DISTINCT today_figure_cell.figure_id
+    FROM today_figure_cell
+    SEMI JOIN near_cell USING (cell)
 ),
 
 decided AS (
@@ -55,20 +56,19 @@ decided AS (
             ELSE 'withheld'
         END AS action
     FROM agg_figures
-    FULL JOIN last_shown USING (figure_id)
+    FULL JOIN repeatable USING (figure_id)
     LEFT JOIN too_near USING (figure_id)
-    LEFT JOIN repeatable USING (figure_id)
 )
 
 SELECT
     decided.figure_id,
     decided.action,
-    CASE decided.action WHEN 'refreshed' THEN agg_figures.numerator WHEN 'repeated' THEN last_shown.numerator END
+    CASE decided.action WHEN 'refreshed' THEN agg_figures.numerator WHEN 'repeated' THEN repeatable.numerator END
         AS numerator,
-    CASE decided.action WHEN 'refreshed' THEN agg_figures.denominator WHEN 'repeated' THEN last_shown.denominator END
+    CASE decided.action WHEN 'refreshed' THEN agg_figures.denominator WHEN 'repeated' THEN repeatable.denominator END
         AS denominator,
-    CASE decided.action WHEN 'refreshed' THEN agg_figures.value WHEN 'repeated' THEN last_shown.value END AS value,
-    CASE decided.action WHEN 'repeated' THEN last_shown.refreshed_in END AS refreshed_in
+    CASE decided.action WHEN 'refreshed' THEN agg_figures.value WHEN 'repeated' THEN repeatable.value END AS value,
+    CASE decided.action WHEN 'repeated' THEN repeatable.refreshed_in END AS refreshed_in
 FROM decided
 LEFT JOIN agg_figures USING (figure_id)
-LEFT JOIN last_shown USING (figure_id);
+LEFT JOIN repeatable USING (figure_id);
