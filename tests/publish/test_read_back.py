@@ -20,6 +20,7 @@ from clinic_outcomes.publish.outline import load_outline
 from clinic_outcomes.publish.read_back import read_back
 from clinic_outcomes.publish.released import read_released
 from clinic_outcomes.publish.view import Release, View
+from clinic_outcomes.register import read_register
 from tests.publish.recipients_network import audit, build, release_of
 
 RESPONSE = "pcl_5_last_response_share"
@@ -42,7 +43,9 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Sound:
     audit(settings, passed=True)
     folder = release_of(settings)
     released = released_folder(settings)
-    release = Release(read_released(released, settings), load_outline(), settings.crisis_line)
+    entry = read_register(settings)[-1]
+    entered_as = (entry.number, entry.hash)
+    release = Release(read_released(released, settings), load_outline(), settings.crisis_line, entered_as=entered_as)
     return Sound(folder, release, read_exact(released.parent, settings))
 
 
@@ -279,9 +282,24 @@ LEAKS: dict[str, tuple[str, Callable[[str], str], str]] = {
         matched(r"(severe_event_share/birch//[^\n]*,shown,8,,)375", r"\g<1>377"),
         "not_the_released_denominator",
     ),
+    "a figure of this release as one of an earlier": (
+        PAGE,
+        replaced(ROW, f'{ROW}<span class="as-of">as of 2024-01</span>'),
+        "not_the_released_value",
+    ),
+    "a period in other words": (
+        PAGE,
+        replaced(ROW, f'{ROW}<span class="as-of">of 33</span>'),
+        "label_does_not_round_trip",
+    ),
+    "a line as one of an earlier release": (
+        TABLE,
+        matched(r"(severe_event_share/birch//[^\n]*,shown,8,,375,),", r"\g<1>2024-01,"),
+        "not_the_released_value",
+    ),
     "a withheld figure's interval": (
         "cedar/tables/safety.csv",
-        matched(r"(severe_event_share/cedar//[^\n]*,withheld,,,,),", r"\g<1>1,"),
+        matched(r"(severe_event_share/cedar//[^\n]*,withheld,,,,,),", r"\g<1>1,"),
         "withheld_figure_has_a_number",
     ),
     "a line of another clinic": (
@@ -378,6 +396,11 @@ LEAKS: dict[str, tuple[str, Callable[[str], str], str]] = {
     "a manifest of another build": (
         "birch/manifest.json",
         replaced("00000000000000b1", "00000000000000b2"),
+        "manifest_is_of_another_release",
+    ),
+    "a manifest of another entry of the register": (
+        "birch/manifest.json",
+        replaced('"register_entry": 1', '"register_entry": 2'),
         "manifest_is_of_another_release",
     ),
     "a key nobody knows in the manifest": (

@@ -117,8 +117,8 @@ def test_a_network_cell_is_near_where_clinics_know_their_part(connection: duckdb
 
 def test_without_pairs_two_clinics_tell_each_other_nothing(connection: duckdb.DuckDBPyConnection) -> None:
     names = {"third", "rest_less", "hidden"}
-    assert near(connection, *tell_networks(names), RefreshRules(attackers="clinics")) == {"hidden network"}
-    assert near(connection, *tell_networks(names), RefreshRules(attackers="outsider")) == set()
+    assert near(connection, *tell_networks(names), RefreshRules(known_clinics=1)) == {"hidden network"}
+    assert near(connection, *tell_networks(names), RefreshRules(known_clinics=0)) == set()
 
 
 def test_a_count_that_is_called_otherwise_is_the_count_it_was(connection: duckdb.DuckDBPyConnection) -> None:
@@ -152,7 +152,7 @@ def test_a_count_that_is_called_otherwise_is_the_count_it_was(connection: duckdb
             "network_count_id VARCHAR, count_id VARCHAR",
             [("treated", "treated"), ("treated_by_alder", "treated")],
         )
-        find_near_cells(connection, RefreshRules(attackers="outsider"))
+        find_near_cells(connection, RefreshRules(known_clinics=0))
         assert near_names(connection) == expected
 
 
@@ -182,8 +182,8 @@ def test_the_parts_of_a_count_called_otherwise_are_those_of_clinics(connection: 
     counts = [("treated", "treated"), ("treated_by_two", "treated")]
     make_table(connection, "dim_counts", "network_count_id VARCHAR, count_id VARCHAR", counts)
     for rules, expected in (
-        (RefreshRules(attackers="clinics"), {"treated_by_two network"}),
-        (RefreshRules(attackers="outsider"), set()),
+        (RefreshRules(known_clinics=1), {"treated_by_two network"}),
+        (RefreshRules(known_clinics=0), set()),
     ):
         find_near_cells(connection, rules)
         assert near_names(connection) == expected

@@ -69,6 +69,7 @@ def test_nothing_exact_is_in_the_released_folder(home: Path) -> None:
         "figures.parquet",
         "measures.parquet",
         "protect.json",
+        "repeats.parquet",
         "thresholds.parquet",
     ]
     columns = {row[0] for row in duckdb.sql(f"DESCRIBE FROM '{folder}/figures.parquet'").fetchall()}
@@ -102,7 +103,7 @@ def test_released_folder_names_build_and_policy_and_is_made_once(home: Path) -> 
     protect(settings)
     assert folder.stat().st_mtime_ns == made
     notes = json.loads((folder / "protect.json").read_text())
-    assert folder.name == f"released.{notes['policy_id']}"
+    assert folder.name == f"released.{notes['policy_id']}.{notes['planning_basis']}"
     assert notes["record"]["build_id"] == folder.parent.name
 
 

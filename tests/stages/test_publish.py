@@ -19,9 +19,11 @@ import pytest
 from clinic_outcomes.problems import ClinicOutcomesError
 from clinic_outcomes.protect import protect, released_folder
 from clinic_outcomes.publish import publish
+from clinic_outcomes.register import read_register
 from clinic_outcomes.settings import Settings
 from tests.support.release_marts import CLINICS, build_marts
 
+MARKS = {"network": "For the network and its clinics", "alder": "For the clinic, which may pass it on"}
 MEASURES = """
 measure                  | section      | sort_order | label           | figure_type | unit               | contributors
 patients_referred        | referral     | 101        | People referred | count       | patients           | patient
@@ -238,8 +240,8 @@ def test_network_page_says_who_takes_part_and_what_is_not_delivered(release: Pat
     assert all(title in words for title in ("Alder House", "Birch Clinic", "Cedar Centre"))
     assert "older than 2024-03" in words
     lines = (release / "network" / "tables" / "coverage.csv").read_text(encoding="utf-8").splitlines()
-    assert 'cedar,Cedar Centre,2024-02,stale,adverse_event,not delivered,"Draft, not for circulation"' in lines
-    assert 'alder,Alder House,2024-03,up to date,adverse_event,delivered,"Draft, not for circulation"' in lines
+    assert "cedar,Cedar Centre,2024-02,stale,adverse_event,not delivered,For the network and its clinics" in lines
+    assert "alder,Alder House,2024-03,up to date,adverse_event,delivered,For the network and its clinics" in lines
     assert "not delivered" in Page((release / "cedar" / "index.html").read_text(encoding="utf-8")).words
 
 
@@ -265,7 +267,7 @@ def test_pages_are_self_contained_and_accessible(release: Path, recipient: str, 
     assert all(later <= earlier + 1 for earlier, later in itertools.pairwise(levels))
     assert tags.count("caption") == tags.count("table") >= (4 if name == "index.html" else 1)
     assert all(values.get("scope") for tag, values in page.tags if tag == "th")
-    assert "Draft, not for circulation" in page.words
+    assert MARKS[recipient] in " ".join(page.words) and "draft" not in text.lower()
     assert "988" in " ".join(page.words)
 
 
@@ -300,7 +302,9 @@ def test_manifest_names_files_and_figures_and_their_policy(release: Path) -> Non
     assert manifest["reporting_period"] == "2024-03"
     assert manifest["build_id"] == "00000000000000b1"
     assert manifest["policy"]["counts"]["smallest_shown"] == 13
-    assert manifest["status"] == "Draft, not for circulation"
+    assert manifest["status"] == MARKS["alder"]
+    assert manifest["register_entry"] == 1
+    assert manifest["register_hash"] == read_register(Settings(home=release.parents[1]))[0].hash
 
 
 def test_same_marts_give_the_same_bytes(release: Path, tmp_path: Path) -> None:
@@ -317,9 +321,16 @@ def test_an_unchanged_build_makes_no_new_release_and_a_changed_one_does(tmp_path
     assert (tmp_path / "releases" / "latest").readlink() == Path("2024-03.2")
     (tmp_path / "marts" / "latest").unlink()
     (tmp_path / "marts" / "latest").symlink_to("00000000000000b1")
-    assert publish(settings).release_id == "2024-03.1"
-    assert (tmp_path / "releases" / "latest").resolve() == first
-    assert sorted(path.name for path in (tmp_path / "releases").iterdir()) == ["2024-03.1", "2024-03.2", "latest"]
+    # Another release came between: the first build is judged again, and its release is another one.
+    with pytest.raises(ClinicOutcomesError, match="since the last release; run the stage protect first"):
+        publish(settings)
+    protect(settings)
+    assert publish(settings).release_id == publish(settings).release_id == "2024-03.3"
+    folders = [tmp_path / "releases" / f"2024-03.{number}" for number in (1, 2, 3)]
+    assert folders[0] == first
+    entries = [json.loads((folder / "release.json").read_text())["register_entry"] for folder in folders]
+    assert entries == [1, 2, 3]
+    assert [entry.number for entry in read_register(settings)] == [1, 2, 3]
 
 
 def test_the_build_that_was_approved_is_published_whatever_was_built_since(tmp_path: Path) -> None:
@@ -359,13 +370,16 @@ def test_publish_needs_what_protect_released(tmp_path: Path) -> None:
     assert not (tmp_path / "releases").exists()
 
 
-def test_publish_reads_nothing_but_the_released_folder_and_what_is_internal(release: Path, tmp_path: Path) -> None:
+def test_publish_reads_nothing_but_what_is_released_internal_or_entered_in_the_register(
+    release: Path, tmp_path: Path
+) -> None:
     build_marts(tmp_path, measures=MEASURES, figures=FIGURES)
     settings = Settings(home=tmp_path)
     protect(settings)
     build = released_folder(settings).parent
-    for path in [*(build / "release").iterdir(), build / "model.json"]:
-        if path.name != "agg_figures.parquet":
+    entered = {f"{mart}.parquet" for mart in ("agg_figures", "agg_cells", "agg_figure_cells", "dim_counts")}
+    for path in (build / "release").iterdir():
+        if path.name not in entered:
             path.unlink()
     publish(settings)
     assert _contents(tmp_path / "releases" / "2024-03.1") == _contents(release)

@@ -188,6 +188,7 @@ def protect_like(settings: Settings, build_id: str, rules: RefreshRules, base: i
                     if(status = 'shown', if(figure_type = 'count', {base} * round(refresh.value / {base}),
                         round(100 * refresh.value)), NULL)::DECIMAL(18, 4) AS shown_value,
                     NULL::DECIMAL(18, 4) AS shown_upper,
+                    if(status = 'shown', if(figure_type = 'count', {base}, 1), NULL)::DECIMAL(18, 4) AS shown_step,
                     if(status = 'shown', {base} * round(refresh.denominator / {base}), NULL)::BIGINT
                         AS shown_denominator
                 FROM agg_figures

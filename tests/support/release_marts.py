@@ -66,7 +66,7 @@ CELLS = {
     "dim_counts": """
         SELECT DISTINCT
             measure, unnest(['numerator', 'denominator', 'remainder']) AS role,
-            unnest([measure, measure || '/of', measure || '/rest']) AS count_id
+            unnest([measure, measure || '/of', measure || '/rest']) AS count_id, count_id AS network_count_id
         FROM agg_figures
     """,
     "agg_figure_cells": """

@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import duckdb
 
 from clinic_outcomes.audit import Report
-from clinic_outcomes.database import fill_table, quote_text, session, write_parquet
+from clinic_outcomes.database import quote_text, session, write_parquet
 from clinic_outcomes.files import atomic_file, atomic_folder, latest, write_json
 from clinic_outcomes.ledger import read
 from clinic_outcomes.problems import ClinicOutcomesError
+from clinic_outcomes.protect.planning import (
+    CELL_MARTS,
+    engineers_file,
+    folder_name,
+    give_up_together,
+    plan_release,
+    repeat,
+    write_periods,
+)
 from clinic_outcomes.protect.policy import ROOM, Policy, load_policy, policy_id
-from clinic_outcomes.protect.together import attack_released, load_selections, withhold_together
+from clinic_outcomes.protect.together import attack_released, load_selections
 from clinic_outcomes.records import ModelRecord, ProtectRecord
+from clinic_outcomes.register import Entry, entries_before, planning_basis, read_register, write_plan
 from clinic_outcomes.settings import Settings
 
 FIGURES = "figures.parquet"
-RELEASED = "SELECT * FROM released ORDER BY figure_id"
 FIGURE_COLUMNS = (
     *("figure_id", "measure", "figure_type", "clinic_id", "dimension", "category"),
     *("numerator", "denominator", "value", "patients", "clinics", "numerator_patients", "numerator_clinics"),
@@ -50,38 +60,61 @@ DESCRIPTIONS = {
 
 
 def released_folder(settings: Settings, build_id: str | None = None) -> Path:
-    """Where the figures released from a build (the latest by default) under today's policy lie, made yet or not.
+    """Where the figures released from a build (the latest by default) lie, made yet or not.
 
-    ``ClinicOutcomesError`` where there is no such build.
+    They are those under today's policy and after the releases that the register holds: after another release, or a
+    withdrawal, they lie elsewhere. ``ClinicOutcomesError`` where there is no such build, or the register is not whole.
     """
-    return _build(settings, build_id) / f"released.{policy_id()}"
+    build = _build(settings, build_id)
+    return build / folder_name(read_register(settings), build.name)
 
 
 def protect(settings: Settings, build_id: str | None = None) -> ProtectRecord:
     """Judge and round every figure of a build, the latest by default; what may leave goes to :func:`released_folder`.
 
-    The same build under the same policy is done once. ``ClinicOutcomesError`` where there is no build, or where
-    the marts hold something the policy has no rule for: what cannot be judged is not released.
+    What earlier releases do not allow to be shown anew is repeated, or withheld. The same build under the same policy,
+    after the same releases, is done once. ``ClinicOutcomesError`` where there is no build, the register is not whole,
+    or the marts hold something the policy has no rule for: what cannot be judged is not released.
     """
     build = _build(settings, build_id)
-    target = released_folder(settings, build_id)
+    register = read_register(settings)
+    target = build / folder_name(register, build.name)
     if not target.is_dir():
         model = read(build / "model.json", ModelRecord)
-        with session(settings) as connection:
-            _open_marts(connection, build / "release")
-            _load_policy_tables(connection, load_policy())
-            _refuse_unknown(connection)
-            # First each figure is judged by itself, then what they reveal together.
-            connection.execute((ROOM / "judge.sql").read_text(encoding="utf-8"))
-            connection.execute((ROOM / "round.sql").read_text(encoding="utf-8"))
-            # Beside the released folder, never in it: why a figure is withheld is for engineers alone.
-            with atomic_folder(target) as folder:
-                _withhold_together(connection, folder / FIGURES, build / "release", settings)
-                audited = attack_released(folder / FIGURES, build / "release", load_policy(), settings)
-                with atomic_file(build / f"reasons.{policy_id()}.parquet") as path:
-                    write_parquet(connection, "SELECT figure_id, reason, detail FROM judged ORDER BY figure_id", path)
-                _write(connection, model, audited, folder)
+        entries = entries_before(register, build.name, policy_id())
+        with session(settings) as connection, atomic_folder(target) as folder:
+            _protect(connection, build, model, entries, settings, folder, target)
     return read_protect_record(target)
+
+
+def _protect(
+    connection: duckdb.DuckDBPyConnection,
+    build: Path,
+    model: ModelRecord,
+    entries: Sequence[Entry],
+    settings: Settings,
+    folder: Path,
+    target: Path,
+) -> None:
+    """Fill a released folder, and the engineers' files beside its ``target``."""
+    policy, marts, figures = load_policy(), build / "release", folder / FIGURES
+    _open_marts(connection, marts)
+    _load_policy_tables(connection, policy)
+    _refuse_unknown(connection)
+    history = plan_release(connection, entries, policy, settings, engineers_file(target, "history"))
+    # First each figure is judged by itself, then what they reveal with earlier ones, then together.
+    connection.execute((ROOM / "judge.sql").read_text(encoding="utf-8"))
+    connection.execute((ROOM / "round.sql").read_text(encoding="utf-8"))
+    repeat(connection)
+    give_up_together(connection, figures, marts, policy, settings, history)
+    audited = attack_released(figures, marts, policy, settings, history)
+    # Beside the released folder, never in it: why a figure is withheld and what is exact is for engineers alone.
+    with atomic_file(engineers_file(target, "reasons")) as path:
+        write_parquet(connection, "SELECT figure_id, reason, detail FROM judged ORDER BY figure_id", path)
+    with atomic_file(engineers_file(target, "refresh")) as path:
+        write_plan(connection, path)
+    write_periods(connection, entries, folder / "repeats.parquet")
+    _write(connection, model, entries, audited, folder)
 
 
 def read_protect_record(released: Path) -> ProtectRecord:
@@ -97,7 +130,7 @@ def _build(settings: Settings, build_id: str | None) -> Path:
 
 
 def _open_marts(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
-    marts = {"agg_figures": FIGURE_COLUMNS} | {mart: columns for mart, columns, _ in DESCRIPTIONS.values()}
+    marts = {"agg_figures": FIGURE_COLUMNS} | CELL_MARTS | {mart: columns for mart, columns, _ in DESCRIPTIONS.values()}
     for mart, columns in marts.items():
         path = folder / f"{mart}.parquet"
         present = _columns(connection, path) if path.is_file() else set()
@@ -211,22 +244,13 @@ def _refuse_unknown(connection: duckdb.DuckDBPyConnection) -> None:
         raise ClinicOutcomesError("agg_figures holds a figure id more than once; nothing is released")
 
 
-def _withhold_together(connection: duckdb.DuckDBPyConnection, figures: Path, marts: Path, settings: Settings) -> None:
-    """Write the released figures without those that would give another away; all that is withheld looks alike."""
-    write_parquet(connection, RELEASED, figures)
-    more = withhold_together(figures, marts, load_policy(), settings)
-    fill_table(connection, "complementary", {"figure_id": "VARCHAR"}, [(figure,) for figure in more])
-    connection.execute(
-        "UPDATE released SET status = 'withheld', shown_value = NULL, shown_upper = NULL, shown_step = NULL, "
-        "shown_denominator = NULL WHERE figure_id IN (FROM complementary)"
-    )
-    connection.execute(
-        "UPDATE judged SET shown = FALSE, reason = 'complementary' WHERE figure_id IN (FROM complementary)"
-    )
-    write_parquet(connection, RELEASED, figures)
-
-
-def _write(connection: duckdb.DuckDBPyConnection, model: ModelRecord, audited: Report | None, folder: Path) -> None:
+def _write(
+    connection: duckdb.DuckDBPyConnection,
+    model: ModelRecord,
+    entries: Sequence[Entry],
+    audited: Report | None,
+    folder: Path,
+) -> None:
     for name, (mart, columns, order) in DESCRIPTIONS.items():
         query = f"SELECT {', '.join(columns)} FROM {mart} ORDER BY {order}"
         write_parquet(connection, query, folder / f"{name}.parquet")
@@ -244,6 +268,7 @@ def _write(connection: duckdb.DuckDBPyConnection, model: ModelRecord, audited: R
             "record": record.model_dump(mode="json"),
             "reporting_period": model.reporting_period,
             "policy_id": policy_id(),
+            "planning_basis": planning_basis(entries, model.build_id, policy_id()),
             "policy": load_policy().model_dump(mode="json"),
             "audit": _audit_summary(audited),
         },
@@ -251,18 +276,13 @@ def _write(connection: duckdb.DuckDBPyConnection, model: ModelRecord, audited: R
 
 
 def _audit_summary(audited: Report | None) -> dict[str, object]:
-    """What is said of the audit. Findings name cells and stay with the engineers.
-
-    A release has passed when it was attacked together with all earlier ones. That is not done yet, so none has:
-    ``passed_alone`` is what is known of this release by itself.
-    """
+    """What is said of the audit, of this release together with all earlier ones. Findings stay with the engineers."""
     if audited is None:
-        return {"done": False, "passed": False, "passed_alone": False}
+        return {"done": False, "passed": False}
     return {
         "done": True,
-        "passed": False,
-        "passed_alone": audited.passed,
+        "passed": audited.passed,
         "coalitions": audited.coalitions,
-        "withheld_counts": audited.hidden,
+        "cells": audited.hidden,
         "findings": len(audited.findings),
     }

@@ -30,13 +30,17 @@ class LabelError(Exception):
 
 @dataclass(frozen=True)
 class Label:
-    """What one label says: a value with its band's upper edge, the number it is of, its interval; or a word."""
+    """What one label says: a value with its band's upper edge, the number it is of, its interval; or a word.
+
+    ``as_of`` is the period of the release that it says to be repeated from.
+    """
 
     value: Decimal | None
     upper: Decimal | None = None
     denominator: int | None = None
     interval: tuple[Decimal, Decimal] | None = None
     word: str = ""
+    as_of: str = ""
 
 
 def read_value(text: str, is_percent: bool) -> tuple[Decimal, Decimal | None]:
@@ -56,7 +60,21 @@ def read_value(text: str, is_percent: bool) -> tuple[Decimal, Decimal | None]:
 
 def read_cell(place: Place, is_percent: bool) -> Label:
     """What an element of a figure says. ``LabelError`` where any of its text cannot be placed."""
-    known = {"", "number", "range", "bound", "of", "beside", "few", "hidden", "withheld", "absent", "unit", "warn"}
+    known = {
+        "",
+        "number",
+        "range",
+        "bound",
+        "of",
+        "beside",
+        "as-of",
+        "few",
+        "hidden",
+        "withheld",
+        "absent",
+        "unit",
+        "warn",
+    }
     if set(place.texts) - known - {"label", "quiet"}:
         raise LabelError("text_cannot_be_placed")
     for style in ("", "beside", "label", "quiet"):
@@ -66,7 +84,7 @@ def read_cell(place: Place, is_percent: bool) -> Label:
         raise LabelError("text_cannot_be_placed")
     word = place.text("withheld") or place.text("absent")
     if not place.texts.get("number"):
-        if word not in WORDS | PLAIN or place.texts.get("range") or place.texts.get("bound"):
+        if word not in WORDS | PLAIN or any(place.texts.get(style) for style in ("range", "bound", "as-of")):
             raise LabelError("text_cannot_be_placed")
         return Label(None, denominator=_denominator(place), word=word)
     if word or len(place.texts["number"]) > 1:
@@ -75,7 +93,11 @@ def read_cell(place: Place, is_percent: bool) -> Label:
     bound = place.text("bound")
     if bound and not re.fullmatch(BOUND, bound):
         raise LabelError("label_does_not_round_trip")
-    return Label(value, upper, _denominator(place), read_interval(place.text("range")))
+    as_of = re.fullmatch(r"(?:as of (\d{4}-\d{2}))?", place.text("as-of"))
+    if as_of is None:
+        raise LabelError("label_does_not_round_trip")
+    interval = read_interval(place.text("range"))
+    return Label(value, upper, _denominator(place), interval, as_of=as_of[1] or "")
 
 
 def read_interval(text: str) -> tuple[Decimal, Decimal] | None:

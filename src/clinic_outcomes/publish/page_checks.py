@@ -130,6 +130,8 @@ def _check_figure(place: Place, figure: Figure, allowed: Allowed) -> None:
     except LabelError as broken:
         raise RuleBrokenError(str(broken), figure.figure_id) from None
     _check_label(label, figure, allowed)
+    if label.value is not None and label.as_of != figure.as_of:
+        raise RuleBrokenError("not_the_released_value", figure.figure_id)
     unit = place.text("unit")
     if unit and unit != allowed.measure(figure).unit:
         raise RuleBrokenError("text_cannot_be_placed", figure.figure_id)

@@ -51,6 +51,8 @@ MANIFEST = frozenset(
         "build_id",
         "policy_id",
         "policy",
+        "register_entry",
+        "register_hash",
         "files",
         "figures",
     }
@@ -152,7 +154,8 @@ def _check_recipient(
     for name in sorted({"index.html", "manifest.json"} - names):
         yield name, 1, RuleBrokenError("file_is_missing")
     if "manifest.json" in names:
-        yield from (("manifest.json", 1, broken) for broken in _check_manifest(folder, names, told, allowed))
+        found = _check_manifest(folder, names, told, allowed, release)
+        yield from (("manifest.json", 1, broken) for broken in found)
 
 
 def _check_text(text: str, allowed: Allowed, words: Words) -> Iterator[tuple[int, RuleBrokenError]]:
@@ -178,7 +181,9 @@ def _line(text: str, part: str) -> int:
     return text.count("\n", 0, text.find(part)) + 1
 
 
-def _check_manifest(folder: Path, names: set[str], told: set[str], allowed: Allowed) -> Iterator[RuleBrokenError]:
+def _check_manifest(
+    folder: Path, names: set[str], told: set[str], allowed: Allowed, release: Release
+) -> Iterator[RuleBrokenError]:
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     if set(manifest) != MANIFEST or manifest["recipient"] != allowed.recipient.folder:
         yield RuleBrokenError("file_of_an_unknown_kind")
@@ -186,7 +191,8 @@ def _check_manifest(folder: Path, names: set[str], told: set[str], allowed: Allo
     released = allowed.released
     said = (manifest["reporting_period"], manifest["build_id"], manifest["policy_id"], manifest["policy"])
     known = (released.reporting_period, released.build_id, released.policy_id, released.policy.model_dump(mode="json"))
-    if said != known or manifest["recipient_class"] != allowed.recipient.audience.value:
+    entry = (manifest["register_entry"], manifest["register_hash"])
+    if said != known or entry != release.entered_as or manifest["recipient_class"] != allowed.recipient.audience.value:
         yield RuleBrokenError("manifest_is_of_another_release")
     if manifest["status"] != allowed.circulation:
         yield RuleBrokenError("file_is_not_marked")

@@ -15,6 +15,7 @@ import duckdb
 from clinic_outcomes.database import quote_text, session
 from clinic_outcomes.problems import ClinicOutcomesError
 from clinic_outcomes.protect.policy import Policy
+from clinic_outcomes.register import AuditSummary
 from clinic_outcomes.settings import Settings
 
 NETWORK = "network"
@@ -63,6 +64,7 @@ class Figure:
     """One released figure. ``value``, ``upper`` and ``denominator`` are empty where it is withheld.
 
     ``upper`` is there only for shares given in bands: the true share lies from ``value`` to under ``upper``.
+    ``as_of`` is the reporting period of the release whose number is repeated, empty where the figure is shown anew.
     """
 
     figure_id: str
@@ -74,6 +76,7 @@ class Figure:
     value: Decimal | None
     upper: Decimal | None
     denominator: int | None
+    as_of: str = ""
 
     @property
     def shown(self) -> bool:
@@ -126,7 +129,8 @@ class Released:
     """Everything of a released folder. ``coverage`` says, a clinic and table, whether it was delivered.
 
     ``measures`` and ``dimensions`` are those with a figure, shown or withheld. ``audited`` says whether what all
-    figures reveal together was judged, and passed.
+    figures reveal together, with earlier releases, was judged and passed; ``audit`` is what came of it, None where it
+    was not judged.
     """
 
     build_id: str
@@ -140,6 +144,7 @@ class Released:
     thresholds: tuple[Threshold, ...] = ()
     dimensions: tuple[Dimension, ...] = ()
     audited: bool = False
+    audit: AuditSummary | None = None
 
     @cached_property
     def by_name(self) -> dict[str, Measure]:
@@ -162,15 +167,19 @@ class Released:
 def read_released(folder: Path, settings: Settings) -> Released:
     """Read a released folder. ``ClinicOutcomesError`` where protect has not made it yet."""
     if not folder.is_dir():
-        raise ClinicOutcomesError("nothing was released from the latest build; run the stage protect first")
+        raise ClinicOutcomesError(
+            "nothing was released from this build since the last release; run the stage protect first"
+        )
     notes = json.loads((folder / "protect.json").read_text(encoding="utf-8"))
     with session(settings) as connection:
         figures = _rows(
             connection,
             folder / "figures.parquet",
-            "figure_id, measure, clinic_id, dimension, category, status, shown_value, shown_upper, shown_denominator",
+            "figure_id, measure, clinic_id, dimension, category, status, shown_value, shown_upper, shown_denominator, "
+            "repeats",
             "figure_id",
         )
+        periods = dict(_rows(connection, folder / "repeats.parquet", "repeats, as_of", "repeats"))
         measures = _rows(connection, folder / "measures.parquet", _columns(Measure), "sort_order, measure")
         thresholds = _rows(connection, folder / "thresholds.parquet", _columns(Threshold), "ALL")
         dimensions = _rows(connection, folder / "dimensions.parquet", _columns(Dimension), "sort_order, dimension")
@@ -180,7 +189,8 @@ def read_released(folder: Path, settings: Settings) -> Released:
         coverage = _rows(
             connection, folder / "coverage.parquet", "clinic_id, table_name, delivered", "clinic_id, table_name"
         )
-    found = [Figure(*row) for row in figures]
+    # Every release that is repeated has its period: one that has none is no number to be told.
+    found = [Figure(*[*row, "" if repeats is None else periods[repeats]]) for *row, repeats in figures]
     measured = {figure.measure for figure in found}
     broken_down = {figure.dimension for figure in found}
     return Released(
@@ -194,7 +204,16 @@ def read_released(folder: Path, settings: Settings) -> Released:
         coverage={(clinic_id, table): delivered for clinic_id, table, delivered in coverage},
         thresholds=tuple(Threshold(*row) for row in thresholds),
         dimensions=tuple(one for one in (Dimension(*row) for row in dimensions) if one.dimension in broken_down),
-        audited=notes.get("audit", {}).get("passed") is True,
+        audited=notes["audit"]["passed"] is True,
+        audit=_audit(notes["audit"]),
+    )
+
+
+def _audit(notes: Mapping[str, Any]) -> AuditSummary | None:
+    if not notes.get("done"):
+        return None
+    return AuditSummary(
+        passed=notes["passed"], attackers=notes["coalitions"], cells=notes["cells"], failures=notes["findings"]
     )
 
 

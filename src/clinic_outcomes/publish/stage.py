@@ -19,6 +19,8 @@ from clinic_outcomes.files import (
 )
 from clinic_outcomes.problems import ClinicOutcomesError
 from clinic_outcomes.protect import released_folder
+from clinic_outcomes.protect.planning import engineers_file, refresh_rules
+from clinic_outcomes.protect.stage import FIGURES
 from clinic_outcomes.publish.claims import render_claims
 from clinic_outcomes.publish.exact import Exact, read_exact
 from clinic_outcomes.publish.history import earlier_releases, read_history
@@ -35,6 +37,7 @@ from clinic_outcomes.publish.report import compose_report
 from clinic_outcomes.publish.tables import coverage_table, data_dictionary, section_tables, unnamed_table
 from clinic_outcomes.publish.view import Release
 from clinic_outcomes.records import PublishRecord
+from clinic_outcomes.register import append
 from clinic_outcomes.settings import Settings
 
 PERIOD = re.compile(r"[0-9]{4}-[0-9]{2}")
@@ -46,14 +49,26 @@ def publish(settings: Settings, build_id: str | None = None) -> PublishRecord:
     Recipients are ``public``, ``network``, each clinic, and ``internal/<clinic>``. Every file is read back before the
     release counts. ``build_id`` names the build that was protected, and approved; by default it is the latest.
     What was already released is not released again: the same build, policy, code and crisis line give the release
-    they gave before. ``ClinicOutcomesError`` where nothing was released by protect, the period is not ``yyyy-mm``, a
-    clinic has the name of another recipient, or a file read back says something else than it may.
+    they gave before. It is entered in the register before anything of it is written, whatever its audit said: those
+    who read it know it. ``ClinicOutcomesError`` where nothing was released by protect, the period is not ``yyyy-mm``,
+    the register refuses the release, a clinic has the name of another recipient, or a file read back says something
+    else than it may.
     """
     folder = released_folder(settings, build_id)
     released = read_released(folder, settings)
     if not PERIOD.fullmatch(released.reporting_period):
         raise ClinicOutcomesError("the reporting period of the build is not of the form yyyy-mm")
     recipients = tuple(recipient.folder for recipient in _recipients(released))
+    exact = read_exact(folder.parent, settings)
+    entry = append(
+        settings,
+        build_id=released.build_id,
+        policy_id=released.policy_id,
+        figures=folder / FIGURES,
+        plan=engineers_file(folder, "refresh"),
+        audit=released.audit,
+        rules=refresh_rules(released.policy),
+    )
     earlier = earlier_releases(settings.releases, released.reporting_period)
     classes = {name: term.system_class for name, term in load_terms(settings).items()}
     content: dict[str, object] = {
@@ -61,6 +76,8 @@ def publish(settings: Settings, build_id: str | None = None) -> PublishRecord:
         "policy_id": released.policy_id,
         "publish_code": publish_code(),
         "reporting_period": released.reporting_period,
+        "register_entry": entry.number,
+        "register_hash": entry.hash,
         "recipients": list(recipients),
         # A release that was audited since is another one: its reports are no drafts.
         "audited": released.audited,
@@ -79,8 +96,7 @@ def publish(settings: Settings, build_id: str | None = None) -> PublishRecord:
         if target is not None:
             break
         target = settings.releases / f"{released.reporting_period}.{_next_number(taken)}"
-        release = Release(released, load_outline(), settings.crisis_line, classes)
-        exact = read_exact(folder.parent, settings)
+        release = Release(released, load_outline(), settings.crisis_line, classes, (entry.number, entry.hash))
         _write_release(target, release, exact, content, earlier)
     point_latest(target)
     return PublishRecord(release_id=target.name, build_id=released.build_id, recipients=recipients)
@@ -164,7 +180,7 @@ def _write_recipient(
     folder: Path, report: Report, release: Release, texts: Mapping[str, str], figures: Sequence[str]
 ) -> None:
     (folder / "tables").mkdir(parents=True)
-    released = release.released
+    released, (number, digest) = release.released, release.entered_as or (None, None)
     for name, text in sorted(texts.items()):
         (folder / name).write_text(text, encoding="utf-8", newline="")
     manifest = {
@@ -175,6 +191,8 @@ def _write_recipient(
         "build_id": released.build_id,
         "policy_id": released.policy_id,
         "policy": released.policy.model_dump(mode="json"),
+        "register_entry": number,
+        "register_hash": digest,
         "files": {name: sha256_file(folder / name) for name in sorted(texts)},
         "figures": sorted(figures),
     }

@@ -81,7 +81,7 @@ def _check_definition(row: Row, allowed: Allowed) -> None:
 def _check_released(row: Row, allowed: Allowed) -> None:
     figure = allowed.figure(row["figure_id"])
     _check_place(row, figure, allowed)
-    if row["status"] != figure.status:
+    if (row["status"], row["as_of"]) != (figure.status, figure.as_of):
         raise RuleBrokenError("not_the_released_value", figure.figure_id)
     numbers = ("shown_value", "shown_upper", "shown_denominator", "interval_lower", "interval_upper", "upper_bound")
     value, upper, denominator, lower_end, upper_end, bound = (_number(row[name], figure.figure_id) for name in numbers)

@@ -32,16 +32,23 @@ class Release:
     """A release with what every recipient's report needs of it, looked up once.
 
     ``crisis_line`` is what a reader in crisis is told, ``parents`` the category that a category stands below where one
-    dimension is told within another: of each term its system class.
+    dimension is told within another: of each term its system class. ``entered_as`` is the number and hash of its entry
+    in the register, None before it has one.
     """
 
     def __init__(
-        self, released: Released, outline: Outline, crisis_line: str, parents: Mapping[str, str] | None = None
+        self,
+        released: Released,
+        outline: Outline,
+        crisis_line: str,
+        parents: Mapping[str, str] | None = None,
+        entered_as: tuple[int, str] | None = None,
     ) -> None:
         self.released = released
         self.outline = outline
         self.crisis_line = crisis_line
         self.parents = parents or {}
+        self.entered_as = entered_as
         self.uncertainty = Uncertainty(released, outline)
         self.dimensions = {dimension.dimension: dimension for dimension in outline.dimensions}
         self.categories: dict[tuple[str, str, str], list[str]] = {}

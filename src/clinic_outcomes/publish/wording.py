@@ -33,8 +33,9 @@ class Cell:
 
     ``interval`` is its 95 % interval. Where ``none_seen``, nothing was, and ``bound`` is the upper bound of what may
     yet happen, if there is one. ``few`` says that under half of those treated are behind it, or that how many is
-    withheld. ``bar`` is a length in percent. ``beside`` is the network's figure on a clinic's page, ``to`` the other
-    end of what runs from this figure to that one.
+    withheld. ``as_of`` is the period of the release that the figure is repeated from. ``bar`` is a length in percent.
+    ``beside`` is the network's figure on a clinic's page, ``to`` the other end of what runs from this figure to that
+    one.
     """
 
     kind: str
@@ -46,6 +47,7 @@ class Cell:
     none_seen: bool = False
     bound: str = ""
     few: str = ""
+    as_of: str = ""
     bar: int | None = None
     is_band: bool = False
     beside: Cell | None = None
@@ -83,6 +85,7 @@ def draw(
         none_seen=none_seen,
         bound="" if bound is None else f"{bound:f}{'%' if is_percent else ''}",
         few=few,
+        as_of=figure.as_of,
         is_band=figure.upper is not None,
     )
 

@@ -111,6 +111,8 @@ def _same(entries: Sequence[Entry], made: _Made) -> Entry | None:
 def _open_build(connection: duckdb.DuckDBPyConnection, marts: Path, figures: Path, plan: Path) -> None:
     paths = {mart: marts / f"{mart}.parquet" for mart in MARTS} | {"released": figures, "refresh": plan}
     for name, path in paths.items():
+        if not path.is_file():
+            raise ClinicOutcomesError(f"{path.name} of this build is gone; build and protect it again")
         connection.execute(f"CREATE TEMP VIEW {name} AS SELECT * FROM read_parquet({quote_path(path)})")
 
 
