@@ -99,9 +99,36 @@ def model(context: typer.Context) -> None:
 
 
 @app.command()
-def protect(context: typer.Context) -> None:
+def protect(
+    context: typer.Context,
+    explain: Annotated[
+        str | None,
+        typer.Option("--explain", metavar="CELL", help="Say why a figure, or those of a count, is withheld or shown."),
+    ] = None,
+    exact: Annotated[bool, typer.Option("--exact", help="With --explain: exact counts. Never in a log.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="With --explain: print JSON.")] = False,
+) -> None:
     """Withhold and round the figures of the newest build, so that they may leave."""
-    _run_network_stage("protect", context.obj)
+    if explain is not None:
+        _explain_figure(explain, exact, as_json, context.obj)
+    elif exact or as_json:
+        raise typer.BadParameter("--exact and --json go with --explain")
+    else:
+        _run_network_stage("protect", context.obj)
+
+
+def _explain_figure(name: str, exact: bool, as_json: bool, settings: Settings) -> None:
+    from dataclasses import asdict
+
+    from clinic_outcomes.files import canonical_json
+    from clinic_outcomes.protect.explaining import explain
+
+    found = explain(settings, name, exact=exact)
+    if as_json:
+        typer.echo(canonical_json([asdict(one) for one in found]), nl=False)
+        return
+    for one in found:
+        typer.echo("\n".join(one.lines()))
 
 
 @app.command()
