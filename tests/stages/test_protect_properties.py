@@ -54,6 +54,12 @@ def every(tmp_path_factory: pytest.TempPathFactory) -> duckdb.DuckDBPyConnection
     build_marts(home, measures=MEASURES, figures=f"{HEADER}\npeople | alder | a | 13 | - | 13 | 1")
     mart = home / "marts" / "latest" / "release" / "agg_figures.parquet"
     duckdb.sql(f"COPY ({EVERY}) TO '{mart}' (FORMAT parquet)")
+    # Each figure is made of the one count that there is: what they say together is not what is tried here.
+    cells = mart.with_name("agg_figure_cells.parquet")
+    duckdb.sql(
+        "COPY (SELECT figure_id, 'behind' AS role, 'people' AS count_id, 'alder' AS clinic_id, 'group' AS dimension, "
+        f"'a' AS category FROM '{mart}') TO '{cells}' (FORMAT parquet)"
+    )
     protect(Settings(home=home))
     released = released_folder(Settings(home=home)) / "figures.parquet"
     connection = duckdb.connect()

@@ -9,7 +9,8 @@ import duckdb
 import pytest
 
 from clinic_outcomes.protect import protect, released_folder
-from clinic_outcomes.protect.policy import load_policy, policy_id
+from clinic_outcomes.protect.planning import engineers_file
+from clinic_outcomes.protect.policy import load_policy
 from clinic_outcomes.settings import Settings
 from tests.support.release_marts import build_marts
 
@@ -360,7 +361,7 @@ kept_week_2 | alder     | curve    | 25        | -                 | -          
 def test_why_a_figure_is_withheld_lies_beside_the_marts_and_never_in_the_release(tmp_path: Path) -> None:
     _protected(tmp_path, REASONS)
     released = released_folder(Settings(home=tmp_path))
-    path = released.parent / f"reasons.{policy_id()}.parquet"
+    path = engineers_file(released, "reasons")
     found = {figure: why for figure, *why in duckdb.sql(f"SELECT figure_id, reason, detail FROM '{path}'").fetchall()}
     expected = {
         f"{case['measure']}/{case['clinic_id']}/group/{case['category']}": [case["reason"], case["detail"].strip("'")]
