@@ -158,7 +158,27 @@ def test_what_was_planned_before_another_release_is_refused(settings: Settings) 
     assert shown(settings, enter(settings, "build3").number) == {"treated/alder//": 60}
 
 
-def add(settings: Settings, build_id: str, figures: Path, plan: Path, policy_id: str = POLICY) -> Entry:
+def test_what_was_audited_without_another_release_is_refused(settings: Settings) -> None:
+    release(settings, "build1", FIRST, counts=SHARED)
+    for build, treated in (("build2", 60), ("build3", 90)):
+        write_build(settings, build, f"measure | clinic_id | numerator | denominator\ntreated | alder | {treated} | -")
+    plans = {build: protect_like(settings, build, RefreshRules()) for build in ("build2", "build3")}
+    bases = {build: planning_basis(read_register(settings), build, POLICY) for build in plans}
+    assert add(settings, "build2", *plans["build2"], basis=bases["build2"]).number == 2
+    # 90 is far enough from all that was told; but nobody looked at it beside 60.
+    with pytest.raises(ClinicOutcomesError, match="another release came"):
+        add(settings, "build3", *plans["build3"], basis=bases["build3"])
+    assert add(settings, "build2", *plans["build2"], basis=bases["build2"]).number == 2
+
+
+def add(
+    settings: Settings,
+    build_id: str,
+    figures: Path,
+    plan: Path,
+    policy_id: str = POLICY,
+    basis: str | None = None,
+) -> Entry:
     return append(
         settings,
         build_id=build_id,
@@ -167,6 +187,7 @@ def add(settings: Settings, build_id: str, figures: Path, plan: Path, policy_id:
         plan=plan,
         audit=None,
         rules=RefreshRules(),
+        basis=basis,
     )
 
 

@@ -130,7 +130,7 @@ class Released:
 
     ``measures`` and ``dimensions`` are those with a figure, shown or withheld. ``audited`` says whether what all
     figures reveal together, with earlier releases, was judged and passed; ``audit`` is what came of it, None where it
-    was not judged.
+    was not judged. ``planning_basis`` names the part of the register that it was judged with.
     """
 
     build_id: str
@@ -145,6 +145,7 @@ class Released:
     dimensions: tuple[Dimension, ...] = ()
     audited: bool = False
     audit: AuditSummary | None = None
+    planning_basis: str = ""
 
     @cached_property
     def by_name(self) -> dict[str, Measure]:
@@ -206,6 +207,7 @@ def read_released(folder: Path, settings: Settings) -> Released:
         dimensions=tuple(one for one in (Dimension(*row) for row in dimensions) if one.dimension in broken_down),
         audited=notes["audit"]["passed"] is True,
         audit=_audit(notes["audit"]),
+        planning_basis=notes["planning_basis"],
     )
 
 

@@ -68,6 +68,7 @@ def publish(settings: Settings, build_id: str | None = None) -> PublishRecord:
         plan=engineers_file(folder, "refresh"),
         audit=released.audit,
         rules=refresh_rules(released.policy),
+        basis=released.planning_basis,
     )
     earlier = earlier_releases(settings.releases, released.reporting_period)
     classes = {name: term.system_class for name, term in load_terms(settings).items()}

@@ -31,7 +31,7 @@ from clinic_outcomes.register.entries import (
     Tally,
 )
 from clinic_outcomes.register.opening import open_register, releases, withdrawn_numbers
-from clinic_outcomes.register.refresh import ROOM, RefreshRules, find_near_cells
+from clinic_outcomes.register.refresh import ROOM, RefreshRules, find_near_cells, planning_basis
 from clinic_outcomes.register.stretches import find_stretches
 from clinic_outcomes.settings import Settings
 
@@ -59,19 +59,21 @@ def append(
     plan: Path,
     audit: AuditSummary | None,
     rules: RefreshRules,
+    basis: str | None = None,
 ) -> Entry:
     """Enter a release as ``provisional``, and return its entry; whoever publishes it calls this first.
 
     ``figures`` is the ``figures.parquet`` that ``protect`` released, ``plan`` the table ``refresh`` that it was made by
-    (``write_plan``), ``audit`` what the auditor said. The exact figures and cells are read from the build's release
-    marts, the deliveries from the records of its clinics' states. All that is published is entered, whatever the audit
-    said: those who read it know it.
+    (``write_plan``), ``audit`` what the auditor said, ``basis`` the ``planning_basis`` of both. The exact figures and
+    cells are read from the build's release marts, the deliveries from the records of its clinics' states. All that is
+    published is entered, whatever the audit said: those who read it know it.
 
     Where the newest release of the register is of the same build, policy and figures and stands, its entry is returned
     and nothing is added. Of two workers at once one takes the number and the other enters its release after it.
     ``ClinicOutcomesError`` where the register is not whole, the figures do not follow the plan (a repeated one shows
-    something else than it did under the same policy), or a figure shown anew comes too near to what the register says
-    was shown of its cells: the plan was made before another release. Protect the build again then.
+    something else than it did under the same policy), another release came since ``basis``, or a figure shown anew
+    comes too near to what the register says was shown of its cells: the plan was made before another release. Protect
+    the build again then.
     """
     model = ledger.read(settings.marts / build_id / "model.json", ModelRecord)
     made = _Made(model, clinics_in_use(model, settings), policy_id, figures, audit, rules)
@@ -80,6 +82,9 @@ def append(
         standing = _same(entries, made)
         if standing is not None:
             return standing
+        # What was audited is this release with those before it, and no others.
+        if basis is not None and basis != planning_basis(entries, build_id, policy_id):
+            raise _refused("another release came, or one was withdrawn, since the figures were made")
         with session(settings) as connection:
             _open_build(connection, settings.marts / build_id / "release", figures, plan)
             open_register(connection, entries, settings)
