@@ -6,6 +6,7 @@ import csv
 import json
 import re
 import shutil
+from decimal import Decimal
 from pathlib import Path
 
 import duckdb
@@ -13,9 +14,10 @@ import pytest
 
 from clinic_outcomes.problems import ClinicOutcomesError
 from clinic_outcomes.protect import protect, released_folder
-from clinic_outcomes.protect.planning import engineers_file
+from clinic_outcomes.protect.planning import engineers_file, refresh_rules
+from clinic_outcomes.protect.policy import load_policy
 from clinic_outcomes.publish import publish
-from clinic_outcomes.register import read_register, withdraw
+from clinic_outcomes.register import RefreshRules, read_register, withdraw
 from clinic_outcomes.settings import Settings
 from tests.support.release_marts import build_marts
 
@@ -174,6 +176,12 @@ def test_manifests_name_the_entry_of_the_register(releases: tuple[Settings, Path
         for path in (folder / "release.json", folder / "public/manifest.json", folder / "internal/alder/manifest.json"):
             notes = json.loads(path.read_text())
             assert (notes["register_entry"], notes["register_hash"]) == (entry.number, entry.hash)
+
+
+def test_the_rules_of_the_register_are_the_policys() -> None:
+    # As decision 23 has them.
+    points = ((50, Decimal("2.5")), (100, Decimal(1)))
+    assert refresh_rules(load_policy()) == RefreshRules(smallest_change=13, known_clinics=2, useful_within=points)
 
 
 def test_done_again_everything_is_as_it_was(tmp_path: Path) -> None:

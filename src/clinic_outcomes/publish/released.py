@@ -169,7 +169,7 @@ def read_released(folder: Path, settings: Settings) -> Released:
     """Read a released folder. ``ClinicOutcomesError`` where protect has not made it yet."""
     if not folder.is_dir():
         raise ClinicOutcomesError(
-            "nothing was released from this build since the last release; run the stage protect first"
+            "nothing was released from this build under this policy since the last release; run the stage protect first"
         )
     notes = json.loads((folder / "protect.json").read_text(encoding="utf-8"))
     with session(settings) as connection:
