@@ -241,15 +241,34 @@ def test_what_was_withdrawn_is_not_repeated(tmp_path: Path) -> None:
     assert _shown(settings) == {"people few": (None, None, None), "people many": (115, None, None)}
 
 
-def test_what_is_given_up_for_another_repeats_what_was_shown_of_it(tmp_path: Path) -> None:
-    """Three groups add up to all; one was nought and is small, and another is given up for it."""
-    _release(tmp_path, 0, _counts(all=60, small=0, first=30, second=30))
-    settings = _build(tmp_path, 1, _counts(all=128, small=8, first=60, second=60))
+def _add_up(settings: Settings) -> None:
+    """The three groups of the build of April add up to all, and readers know it."""
     parts = {"all": -1, "small": 1, "first": 1, "second": 1}
     rows = ", ".join(f"('people', '=', 'people', 'alder', 'group', '{name}', {n})" for name, n in parts.items())
     columns = "relation_id, comparison, count_id, clinic_id, dimension, category, coefficient"
     path = settings.marts / BUILDS[1] / "release" / "agg_relations.parquet"
     duckdb.sql(f"COPY (FROM (VALUES {rows}) AS t({columns})) TO '{path}' (FORMAT parquet)")
+
+
+@pytest.mark.parametrize("unchanged", ["first", "second"])
+def test_what_is_known_since_another_release_is_not_given_up_for_nothing(tmp_path: Path, unchanged: str) -> None:
+    """Readers know it anyway: the small group is safe only when something that has changed is left open."""
+    _release(tmp_path, 0, _counts(all=60, small=0, first=30, second=30))
+    today = {"first": 60, "second": 60} | {unchanged: 30}
+    settings = _build(tmp_path, 1, _counts(all=98, small=8, **today))
+    _add_up(settings)
+    protect(settings)
+    shown = {name.removeprefix("people "): row for name, row in _shown(settings).items()}
+    assert shown[unchanged] == (30, None, None) and shown["small"] == (None, None, None)
+    assert [repeats for _, _, repeats in shown.values()].count(1) == 1
+    assert json.loads((released_folder(settings) / "protect.json").read_text())["audit"]["passed"]
+
+
+def test_what_is_given_up_for_another_repeats_what_was_shown_of_it(tmp_path: Path) -> None:
+    """Three groups add up to all; one was nought and is small, and another is given up for it."""
+    _release(tmp_path, 0, _counts(all=60, small=0, first=30, second=30))
+    settings = _build(tmp_path, 1, _counts(all=128, small=8, first=60, second=60))
+    _add_up(settings)
     protect(settings)
     shown = {name.removeprefix("people "): row for name, row in _shown(settings).items()}
     anew = {"all": (130, None, None), "first": (60, None, None), "second": (60, None, None)}
