@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import chdir
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -108,7 +109,9 @@ def suppress_table(table: Table, folder: Path) -> set[str]:
     (folder / "table.tab").write_text("".join(_line(cell) for cell in table.cells), encoding="utf-8")
     variables = "".join(f'"{name}"' for name in table.variables)
     (folder / "table.arb").write_text(BATCH.format(variables=variables), encoding="utf-8")
-    run_batch(folder / "table.arb")
+    # It leaves files of its solver where it is run.
+    with chdir(folder):
+        run_batch(folder / "table.arb")
     names = {cell.codes: cell.name for cell in table.cells}
     return {
         names[tuple(str(row[name]).strip() for name in table.variables)]
