@@ -260,6 +260,8 @@ promises nothing against clinics that know their own cells. This project gives u
 
 {sections}
 
+With twelve clinics only people by arm were measured: attacking for each of 66 pairs, by four methods, takes long.
+
 *Sum of counts withheld* is of figures that are counts, at each level of a table. Times are of the clock, on a machine
 that others used, for protecting without the audit, and judging is in each; sets of five clinics were protected five
 at a time, those of twelve one at a time; pytauargus was given one table at a time in either case, by files. All of it
