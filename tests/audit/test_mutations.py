@@ -145,7 +145,7 @@ MUTATIONS = {
     ),
     "an unsolved program will do": Mutation("unsolved", "worlds.py", "if status != SOLVED:", "if False:"),
     "bounds the wrong way round": Mutation(
-        "two withheld", "worlds.py", "yield ends[0], ends[1]", "yield ends[1], ends[0]"
+        "one withheld", "worlds.py", "yield ends[0], ends[1]", "yield ends[1], ends[0]"
     ),
 }
 
@@ -169,7 +169,7 @@ def verdict(package: ModuleType, connection: duckdb.DuckDBPyConnection, attacker
         report = package.audit(connection, package.Limits(11, 5, attackers))
     except (ClinicOutcomesError, duckdb.Error):
         return "refused"
-    return frozenset((one.rule, one.cell) for one in report.findings)
+    return frozenset((one.rule, one.cell, one.lower, one.upper) for one in report.findings)
 
 
 def verdict_of(package: ModuleType, name: str) -> object:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
 
 from clinic_outcomes.audit.intervals import Intervals
 from clinic_outcomes.audit.system import NETWORK, TOLERANCE, Cells, Flags, Floats, Integers, System
-from clinic_outcomes.audit.worlds import Optimum, Worlds
+from clinic_outcomes.audit.worlds import TOGETHER, Held, Worlds
 
-LEAST_GAIN = 0.03
-"""The share of cells that must be struck out for a search among many coalitions to go on."""
+SMALL_GROUP = 2
+WORKERS = 2
+"""Programs that are solved beside each other; the solver lets others work meanwhile."""
 
 Coalition = tuple[int, ...]
 
@@ -57,22 +59,15 @@ class Limits:
 
 
 @dataclass(frozen=True)
-class Unproven:
-    """Targets of one coalition that no world was found for, with the last optimum over those worlds."""
+class Disclosed:
+    """Withheld counts that a coalition knows too well: they lie between ``lower`` and ``upper``, ``held`` by what."""
 
     coalition: Coalition
-    targets: Integers
     worlds: Worlds
-    optimum: Optimum | None
-
-
-@dataclass(frozen=True)
-class Disclosed:
-    """Those of the unproven targets that are known too well, each to lie between ``lower`` and ``upper``."""
-
-    unproven: Unproven
+    targets: Integers
     lower: Floats
     upper: Floats
+    held: tuple[Held | None, ...]
 
 
 def coalitions(clinics: int, size: int) -> tuple[Coalition, ...]:
@@ -83,10 +78,13 @@ def coalitions(clinics: int, size: int) -> tuple[Coalition, ...]:
     return tuple(combinations(range(clinics), min(size, max(0, clinics - 1))))
 
 
-def groups(clinics: Sequence[int], size: int) -> tuple[Coalition, ...]:
-    """Clinics in one group more than attack together: whoever attacks leaves one group untouched."""
+def groups(clinics: Sequence[int], size: int, most: int | None = None) -> tuple[Coalition, ...]:
+    """Clinics in one group more than attack together: whoever attacks leaves one group untouched.
+
+    With ``most`` no group is larger, and clinics are left over.
+    """
     count = min(size + 1, len(clinics))
-    return tuple(tuple(clinics[group::count]) for group in range(count))
+    return tuple(tuple(clinics[group::count])[:most] for group in range(count))
 
 
 def narrowed_too_much(system: System, intervals: Intervals, coalition: Coalition, limits: Limits) -> Integers:
@@ -118,98 +116,93 @@ class Attack:
     def gather(self) -> None:
         """Strike out what many coalitions at once do not know, by worlds in which few clinics are different.
 
-        A world is believed by all coalitions without a part in what is different: first in those of one
-        clinic, then in those of one clinic and a group of others.
+        A world is believed by all coalitions without a part in what is different: in the counts of one clinic, or of
+        the network, and in those of a group of others.
         """
-        everyone = range(len(self.system.cells.clinics))
+        # Each has targets of its own, so that it makes no difference who comes first.
+        with ThreadPoolExecutor(WORKERS) as pool:
+            list(pool.map(self._vary, (NETWORK, *range(len(self.system.cells.clinics)))))
+
+    def _vary(self, clinic: int) -> None:
+        """Look for worlds in which the counts of one clinic, or of the network, are different."""
+        cells = self.system.cells
+        everyone = range(len(cells.clinics))
+        for moved in self._supports(clinic):
+            untouched = tuple(other for other in everyone if other not in moved)
+            self._prove(untouched, cells.clinic == clinic, TOGETHER[:1])
+
+    def _supports(self, clinic: int) -> Iterator[Coalition]:
+        """Which clinics are to differ: few make a small program, which finds most."""
         size = self.limits.largest_coalition
-        for clinic in everyone:
-            self._grow(clinic)
-        for clinic in everyone:
+        everyone = range(len(self.system.cells.clinics))
+        if clinic == NETWORK:
+            yield from ((one,) for one in everyone)
+            yield from groups(everyone, size)
+        else:
             others = [other for other in everyone if other != clinic]
-            for group in groups(others, size):
-                self._vary((clinic, *group), self.system.cells.clinic == clinic)
-        for group in groups(everyone, size):
-            self._vary(group, self.system.cells.clinic == NETWORK)
+            yield (clinic,)
+            for most in (SMALL_GROUP, None):
+                yield from ((clinic, *group) for group in groups(others, size, most))
 
-    def _grow(self, clinic: int) -> None:
-        """Strike out what can be as large as one likes when this clinic alone, and the network with it, is larger."""
-        others = tuple(other for other in range(len(self.system.cells.clinics)) if other != clinic)
-        within = [one for one in self.coalitions if clinic not in one]
-        wanted = np.logical_or.reduce([self.pending[one] for one in within])
-        # What is less than what was told of it has to be smaller still.
-        wanted &= ~np.isin(self.system.cells.clinic, others) & (self.system.cells.sign > 0)
-        if wanted.any():
-            targets = np.flatnonzero(wanted)
-            found = targets[Worlds(self.system, others, wanted).unbounded(targets)]
-            for one in within:
-                self.pending[one][found] = False
+    def disclosed(self) -> tuple[Disclosed, ...]:
+        """What each coalition knows too well, of all that is not struck out; the rest of it is struck out."""
+        with ThreadPoolExecutor(WORKERS) as pool:
+            found = list(pool.map(self._disclosed_to, self.coalitions))
+        return tuple(one for one in found if one is not None)
 
-    def _vary(self, clinics: Coalition, targets: Flags) -> None:
-        """Look for worlds in which these clinics alone, and the network's cells, are different."""
-        others = tuple(clinic for clinic in range(len(self.system.cells.clinics)) if clinic not in clinics)
-        self._prove(others, targets, LEAST_GAIN)
+    def _disclosed_to(self, coalition: Coalition) -> Disclosed | None:
+        found = self._prove(coalition, self.pending[coalition], TOGETHER)
+        if found is None:
+            return None
+        worlds, targets, held = found
+        ends = np.array([*worlds.extremes(targets)]).reshape(-1, 2)
+        known = np.flatnonzero(self.limits.known_too_well(self.system.cells, coalition, targets, *ends.T))
+        known = known[~self._are_known_anyway(coalition, targets[known])]
+        self.pending[coalition][:] = False
+        self.pending[coalition][targets[known]] = True
+        if not len(known):
+            return None
+        lower, upper = ends[known].T
+        return Disclosed(coalition, worlds, targets[known], lower, upper, tuple(held[place] for place in known))
 
-    def prove(self, coalition: Coalition) -> Unproven | None:
-        """Strike out what this coalition does not know; what no world was found for."""
-        return self._prove(coalition, self.pending[coalition], 0)
+    def _are_known_anyway(self, coalition: Coalition, targets: Integers) -> Flags:
+        """Which cells the attackers know by themselves, though nothing were released: those that are all their own."""
+        if not coalition or not len(targets):
+            return np.zeros(len(targets), dtype=bool)
+        nothing = self.system.without(np.flatnonzero(self.system.shown))
+        wanted = np.zeros(len(nothing.cells), dtype=bool)
+        wanted[targets] = True
+        ends = np.array([*Worlds(nothing, coalition, wanted).extremes(targets)])
+        return self.limits.known_too_well(nothing.cells, coalition, targets, *ends.T)
 
-    def _prove(self, coalition: Coalition, targets: Flags, least_gain: float) -> Unproven | None:
+    def _prove(
+        self, coalition: Coalition, among: Flags, together: Sequence[int]
+    ) -> tuple[Worlds, Integers, tuple[Held | None, ...]] | None:
+        """Strike out what this coalition, and each within it, does not know; what is left, and what holds it."""
         within = [one for one in self.coalitions if set(one) <= set(coalition)]
         wanted = np.zeros(len(self.system.cells), dtype=bool)
         unknown = np.full(len(wanted), np.inf)
         for one in within:
             wanted |= self.pending[one]
             unknown[self.pending[one]] = np.minimum(unknown, self.unknown[one])[self.pending[one]]
-        wanted &= targets & ~np.isin(self.system.cells.clinic, coalition)
+        wanted &= among & ~np.isin(self.system.cells.clinic, coalition)
         if not wanted.any():
             return None
         worlds = Worlds(self.system, coalition, wanted)
-        left = np.flatnonzero(wanted)
-        sign = self.system.cells.sign
-        left, optimum = self._strike(worlds, within, left, sign[left] * self._raises(unknown[left]), least_gain)
-        large = unknown[left] >= self.limits.smallest_upper
-        if large.any():
-            width = -sign[left[large]] * self.limits.smallest_width
-            still, lowest = self._strike(worlds, within, left[large], width, least_gain)
-            left = np.concatenate([left[~large], still])
-            optimum = optimum if (~large).any() else lowest
-        return Unproven(coalition, left, worlds, optimum) if len(left) else None
-
-    def disclosed(self, unproven: Unproven) -> Disclosed:
-        """What is left of the cells that no world was found for, when each is asked for by itself."""
-        ends = np.array([*unproven.worlds.extremes(unproven.targets)]).reshape(-1, 2)
-        narrow = self.limits.known_too_well(self.system.cells, unproven.coalition, unproven.targets, *ends.T)
-        chosen = np.array(
-            [place for place in np.flatnonzero(narrow) if not self._is_known_anyway(unproven, int(place))],
-            dtype=np.int64,
-        )
-        return Disclosed(replace(unproven, targets=unproven.targets[chosen]), ends[chosen, 0], ends[chosen, 1])
-
-    def _is_known_anyway(self, unproven: Unproven, place: int) -> bool:
-        """Whether the attackers know a cell by themselves, though nothing were released: one that is all their own."""
-        if not unproven.coalition:
-            return False
-        target = unproven.targets[[place]]
-        nothing = self.system.without(np.flatnonzero(self.system.shown))
-        wanted = np.zeros(len(nothing.cells), dtype=bool)
-        wanted[target] = True
-        ends = np.array([*Worlds(nothing, unproven.coalition, wanted).extremes(target)])
-        return bool(self.limits.known_too_well(nothing.cells, unproven.coalition, target, *ends.T)[0])
+        targets = np.flatnonzero(wanted)
+        sign = self.system.cells.sign[targets]
+        found, held = worlds.reachable(targets, sign * self._raises(unknown[targets]), together)
+        # One that is large enough may as well be smaller.
+        large = np.flatnonzero(~found & (unknown[targets] >= self.limits.smallest_upper))
+        found[large], _ = worlds.reachable(targets[large], -sign[large] * self.limits.smallest_width, together)
+        for one in within:
+            self.pending[one][targets[found]] = False
+        left = np.flatnonzero(~found)
+        return (worlds, targets[left], tuple(held[place] for place in left)) if len(left) else None
 
     def _raises(self, unknown: Floats) -> Floats:
         """How much larger cells must be in some other world, so that what attackers do not know of them is protected.
 
-        In truth a cell has its own value, so a world that differs by the width spans enough. One that is large enough
-        may as well be smaller.
+        In truth a cell has its own value, so a world that differs by the width spans enough.
         """
         return np.maximum(float(self.limits.smallest_width), self.limits.smallest_upper - unknown)
-
-    def _strike(
-        self, worlds: Worlds, within: list[Coalition], targets: Integers, wanted: Floats, least_gain: float
-    ) -> tuple[Integers, Optimum | None]:
-        """Strike out the targets that some world moves far enough, for all coalitions within; what is left."""
-        found, optimum = worlds.reachable(targets, wanted, least_gain)
-        for one in within:
-            self.pending[one][targets[found]] = False
-        return targets[~found], optimum

@@ -123,13 +123,9 @@ def _disclosed(system: System, limits: Limits) -> Iterator[Finding]:
     for stretch in system.stretches():
         attack = Attack(stretch, limits)
         attack.gather()
-        for coalition in attack.coalitions:
-            unproven = attack.prove(coalition)
-            if unproven is None:
-                continue
-            found = attack.disclosed(unproven)
-            known = system.cells.known_part(coalition)
-            for target, lower, upper in zip(found.unproven.targets, found.lower, found.upper, strict=True):
+        for found in attack.disclosed():
+            known = system.cells.known_part(found.coalition)
+            names = tuple(clinics[clinic] for clinic in found.coalition)
+            for target, lower, upper in zip(found.targets, found.lower, found.upper, strict=True):
                 ends = (float(lower - known[target]), float(upper - known[target]))
-                names = tuple(clinics[clinic] for clinic in coalition)
                 yield Finding("disclosed", system.cells.names[target], names, *ends)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -15,16 +15,22 @@ from clinic_outcomes.problems import ClinicOutcomesError
 
 MARGIN = 1.0
 """How much further than asked a world of fractions must reach, so that one of whole numbers reaches what is asked."""
+TOGETHER = (64, 16, 4, 1)
+"""So many targets are asked for in one program, then so many of those that did not get there: at last each alone."""
+BINDS = 1e-7
+"""A bound with a dual value above this holds an attacker's interval narrow."""
 SOLVED = highspy.HighsModelStatus.kOptimal
-MOST_ROUNDS = 40
+UNKNOWN = highspy.HighsModelStatus.kUnknown
+PRIMAL = highspy.simplex_constants.SimplexStrategy.kSimplexStrategyPrimal
+DUAL = highspy.simplex_constants.SimplexStrategy.kSimplexStrategyDual
 
 
 @dataclass(frozen=True)
-class Optimum:
-    """A solved program: what a unit of each bound of a cell or row is worth."""
+class Held:
+    """What holds a target where it is, by the dual values of a program: places of cells and of rows in the system."""
 
-    cell_duals: Floats
-    row_duals: Floats
+    cells: Integers
+    rows: Integers
 
 
 class Worlds:
@@ -60,53 +66,30 @@ class Worlds:
         place[self.columns] = np.arange(len(self.columns))
         return place
 
-    def reachable(self, targets: Integers, moves: Floats, least_gain: float = 0) -> tuple[Flags, Optimum | None]:
+    def reachable(
+        self, targets: Integers, moves: Floats, together: Sequence[int] = TOGETHER
+    ) -> tuple[Flags, tuple[Held | None, ...]]:
         """Which target cells are so much larger (or smaller, where negative) in some world than in truth.
 
-        One program asks for all targets at once, each as far as its move and a margin; it is asked again of those that
-        did not get there, until no more than the share ``least_gain`` of all is gained. A target that is not found may
-        still be reachable by itself. The last optimum is given where there is such a target.
+        One program asks for several targets, each as far as its move and a margin; they stand in each other's way, so
+        that those that did not get there are asked for again among fewer. Where the last of ``together`` is 1, each
+        target that is not found was asked for by itself, and it is said what holds it.
         """
         found = np.zeros(len(targets), dtype=bool)
-        here = self.place[targets]
-        searched = here >= 0
-        if not searched.any():
-            return found, None
-        search = _Search(self, here[searched], moves[searched])
-        found[searched], optimum = search.run(least_gain)
-        return found, optimum
-
-    def unbounded(self, targets: Integers) -> Flags:
-        """Which target cells can be as large as one likes.
-
-        Relations and shares stay true when everything grows along a direction in which they do, and what is shown as a
-        number does not change. Directions add up to one, so one program finds every cell that grows in any.
-        """
-        found = np.zeros(len(targets), dtype=bool)
-        here = self.place[targets]
-        searched = np.flatnonzero(here >= 0)
-        if not len(searched):
-            return found
-        lower, upper = self.lower[self.columns], self.system.upper[self.columns]
-        growth = np.where(np.isfinite(upper), 0.0, np.inf)
-        program = _capped(
-            self.matrix,
-            (_zero_where_finite(self.row_lower), _zero_where_finite(self.row_upper)),
-            (_zero_where_finite(lower), growth),
-            here[searched],
-            np.ones(len(searched)),
-            np.zeros(len(searched)),
-            np.ones(len(searched)),
-        )
-        program.run()
-        _require(program.getModelStatus())
-        grown = np.array(program.getSolution().col_value)[len(self.columns) :]
-        found[searched[grown >= 1 - TOLERANCE]] = True
-        return found
+        held: list[Held | None] = [None] * len(targets)
+        searched = np.flatnonzero(self.place[targets] >= 0)
+        if len(searched):
+            search = _Search(self, self.place[targets[searched]], moves[searched])
+            for size in together:
+                search.ask(size)
+            found[searched] = search.found
+            for place, what in search.held.items():
+                held[searched[place]] = what
+        return found, tuple(held)
 
     def extremes(self, targets: Integers) -> Iterator[tuple[float, float]]:
         """The least and the largest value of each target cell, by itself, over all worlds of fractions."""
-        solver = self._solver(np.zeros(len(self.columns)))
+        solver = self.solver()
         for target in targets:
             place = int(self.place[target])
             if place < 0:
@@ -131,111 +114,84 @@ class Worlds:
             raise ClinicOutcomesError("the audit's solver gave counts that contradict what is released; nothing leaves")
 
     def _end(self, solver: highspy.Highs, place: int, sign: float) -> float:
-        solver.run()
-        status = solver.getModelStatus()
-        if status == highspy.HighsModelStatus.kUnknown:
-            # Starting from another optimum it may lose its way where there is no bound.
-            solver.clearSolver()
-            solver.run()
-            status = solver.getModelStatus()
+        status = _solve(solver)
         if status in (highspy.HighsModelStatus.kUnbounded, highspy.HighsModelStatus.kUnboundedOrInfeasible):
             return -np.inf if sign > 0 else np.inf
         _require(status)
         return float(solver.getSolution().col_value[place])
 
-    def _solver(self, cost: Floats) -> highspy.Highs:
+    def solver(self) -> highspy.Highs:
+        """A solver of all worlds, with no aim, and in one of them."""
         solver = solver_of(
             self.matrix.tocsc(),
             (self.row_lower, self.row_upper),
             (self.lower[self.columns], self.system.upper[self.columns]),
-            cost,
         )
-        # From one target to the next the costs alone change: the last answer stays possible, and is near the next.
-        solver.setOptionValue("presolve", "off")
-        solver.setOptionValue("simplex_strategy", int(highspy.simplex_constants.SimplexStrategy.kSimplexStrategyPrimal))
+        solver.run()
+        _require(solver.getModelStatus())
+        _continue(solver)
         return solver
 
 
 class _Search:
-    """One linear program over the cells and, a target, how far it comes from the truth towards its move."""
+    """Looks for worlds in which targets (columns of the worlds) come as far as their moves ask."""
 
     def __init__(self, worlds: Worlds, targets: Integers, moves: Floats) -> None:
         self.worlds = worlds
-        self.cells = len(worlds.columns)
+        self.targets = targets
+        self.sign = np.sign(moves)
         self.wanted = np.abs(moves) + MARGIN
-        sign = np.sign(moves)
-        columns = worlds.columns
-        self.solver = _capped(
-            worlds.matrix,
-            (worlds.row_lower, worlds.row_upper),
-            (worlds.lower[columns], worlds.system.upper[columns]),
-            targets,
-            sign,
-            sign * worlds.system.cells.truth[columns[targets]],
-            self.wanted,
+        self.truth = worlds.system.cells.truth[worlds.columns][targets]
+        self.lower = worlds.lower[worlds.columns][targets]
+        self.upper = worlds.system.upper[worlds.columns][targets]
+        self.found = np.zeros(len(targets), dtype=bool)
+        self.held: dict[int, Held] = {}
+        self.solver = worlds.solver()
+
+    def ask(self, size: int) -> None:
+        """Ask for those not found, so many at once; neighbours stand in each other's way, and are asked for apart."""
+        left = np.flatnonzero(~self.found)
+        batches = -(-len(left) // size)
+        for batch in range(batches):
+            places = left[batch::batches]
+            places = places[~self.found[places]]
+            if len(places):
+                self._ask_for(places)
+
+    def _ask_for(self, places: Integers) -> None:
+        columns = self.targets[places].astype(np.int32)
+        count = len(columns)
+        # No further than is wanted, so that none takes what others need.
+        reach = self.truth[places] + self.sign[places] * self.wanted[places]
+        rises = self.sign[places] > 0
+        lower = np.where(rises, self.lower[places], np.maximum(self.lower[places], reach))
+        upper = np.where(rises, np.minimum(self.upper[places], reach), self.upper[places])
+        self.solver.changeColsBounds(count, columns, lower, upper)
+        self.solver.changeColsCost(count, columns, -self.sign[places] / self.wanted[places])
+        _require(_solve(self.solver))
+        solution = self.solver.getSolution()
+        world = np.array(solution.col_value)
+        self.worlds.check(world)
+        moved = self.sign * (world[self.targets] - self.truth)
+        self.found |= moved >= self.wanted - TOLERANCE
+        if count == 1 and not self.found[places[0]]:
+            self.held[int(places[0])] = self._held(solution)
+        self.solver.changeColsBounds(count, columns, self.lower[places], self.upper[places])
+        self.solver.changeColsCost(count, columns, np.zeros(count))
+
+    def _held(self, solution: highspy.HighsSolution) -> Held:
+        cells, rows = np.array(solution.col_dual), np.array(solution.row_dual)
+        return Held(
+            self.worlds.columns[np.abs(cells) > BINDS],
+            self.worlds.rows[np.abs(rows) > BINDS],
         )
 
-    def run(self, least_gain: float) -> tuple[Flags, Optimum | None]:
-        found = np.zeros(len(self.wanted), dtype=bool)
-        optimum = None
-        for _ in range(MOST_ROUNDS):
-            self.solver.run()
-            _require(self.solver.getModelStatus())
-            solution = self.solver.getSolution()
-            moved = np.array(solution.col_value[self.cells :])
-            optimum = self._optimum(solution)
-            new = ~found & (moved >= self.wanted - TOLERANCE)
-            found |= new
-            if found.all():
-                return found, None
-            if new.sum() <= least_gain * len(found):
-                break
-            places = np.flatnonzero(new)
-            self.solver.changeColsCost(len(places), (places + self.cells).astype(np.int32), np.zeros(len(places)))
-        return found, optimum
 
-    def _optimum(self, solution: highspy.HighsSolution) -> Optimum:
-        self.worlds.check(np.array(solution.col_value[: self.cells]))
-        return Optimum(
-            cell_duals=np.array(solution.col_dual[: self.cells]),
-            row_duals=np.array(solution.row_dual[: len(self.worlds.rows)]),
-        )
-
-
-def _capped(
-    matrix: sparse.csr_matrix,
-    rows: tuple[Floats, Floats],
-    columns: tuple[Floats, Floats],
-    targets: Integers,
-    sign: Floats,
-    origin: Floats,
-    wanted: Floats,
-) -> highspy.Highs:
-    """A solver that moves target columns away from their origin, each as far as wanted and no further.
-
-    Its further columns, one a target, are how far each has come; it maximises their shares of what is wanted.
-    """
-    count = len(targets)
-    picks = sparse.csr_matrix((sign, (np.arange(count), targets)), shape=(count, matrix.shape[1]))
-    return solver_of(
-        sparse.bmat([[matrix, None], [picks, -sparse.identity(count)]], format="csc"),
-        (np.concatenate([rows[0], origin]), np.concatenate([rows[1], np.full(count, np.inf)])),
-        (np.concatenate([columns[0], np.zeros(count)]), np.concatenate([columns[1], wanted])),
-        np.concatenate([np.zeros(matrix.shape[1]), -1 / wanted]),
-    )
-
-
-def _zero_where_finite(bound: Floats) -> Floats:
-    return np.where(np.isfinite(bound), 0.0, bound)
-
-
-def solver_of(
-    matrix: sparse.csc_matrix, rows: tuple[Floats, Floats], columns: tuple[Floats, Floats], cost: Floats
-) -> highspy.Highs:
-    """A solver that minimises ``cost`` where rows of the matrix, and columns, lie between two bounds each."""
+def solver_of(matrix: sparse.csc_matrix, rows: tuple[Floats, Floats], columns: tuple[Floats, Floats]) -> highspy.Highs:
+    """A solver of programs in which rows of the matrix, and columns, lie between two bounds each."""
     program = highspy.HighsLp()
     program.num_row_, program.num_col_ = matrix.shape
-    program.col_cost_ = cost
+    program.col_cost_ = np.zeros(matrix.shape[1])
     program.col_lower_, program.col_upper_ = columns
     program.row_lower_, program.row_upper_ = rows
     program.a_matrix_.format_ = highspy.MatrixFormat.kColwise
@@ -248,6 +204,24 @@ def solver_of(
     solver.setOptionValue("threads", 1)
     solver.passModel(program)
     return solver
+
+
+def _continue(solver: highspy.Highs) -> None:
+    """From one target to the next little changes: the last answer stays possible, and is near the next."""
+    solver.setOptionValue("presolve", "off")
+    solver.setOptionValue("simplex_strategy", int(PRIMAL))
+
+
+def _solve(solver: highspy.Highs) -> highspy.HighsModelStatus:
+    """Solve, and where the solver loses its way on from its last answer, again from nothing and by the other method."""
+    solver.run()
+    if solver.getModelStatus() == UNKNOWN:
+        solver.clearSolver()
+        solver.setOptionValue("presolve", "choose")
+        solver.setOptionValue("simplex_strategy", int(DUAL))
+        solver.run()
+        _continue(solver)
+    return solver.getModelStatus()
 
 
 def _require(status: highspy.HighsModelStatus) -> None:

@@ -1,23 +1,20 @@
 """Complementary suppression against attackers who weigh all sums together: what the auditor would refuse.
 
 The auditor's own attacks drive it: where they find no world in which a withheld count is large enough, a figure whose
-bound holds it (by the dual values of the linear program) is withheld, too, the one that readers miss least. That takes
-minutes for some thousand counts.
+bound holds it (by the dual values of the linear program) is withheld, too, the one that readers miss least.
 """
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Iterator
+
 from scipy import sparse
 
-from clinic_outcomes.audit.attack import Attack, Limits, Unproven
+from clinic_outcomes.audit.attack import Attack, Disclosed, Limits
 from clinic_outcomes.audit.system import Floats, Integers, System
-from clinic_outcomes.audit.worlds import Optimum
+from clinic_outcomes.audit.worlds import Held
 from clinic_outcomes.protect.bounds import Bounds, cheapest
 
-BINDS = 1e-7
-"""A bound with a dual value above this holds an attacker's interval narrow."""
-MOST_ROUNDS = 20
 MOST_HOPS = 6
 """Over how many rows a bound is looked for that holds a cell."""
 
@@ -25,40 +22,33 @@ MOST_HOPS = 6
 def withhold_held(system: System, limits: Limits, cost: Floats) -> System:
     """The system with figures withheld until the attacks find a world for each withheld count, or no bound holds it."""
     attack = Attack(system, limits)
-    attack.gather()
-    for _ in range(MOST_ROUNDS):
-        before = attack.system
-        for coalition in attack.coalitions:
-            while (unproven := attack.prove(coalition)) is not None:
-                figures = _choose(attack.system, attack.disclosed(unproven).unproven, cost)
-                if not len(figures):
-                    break
-                attack.withhold(figures)
-        if attack.system is before:
-            break
-    return attack.system
+    while True:
+        attack.gather()
+        bounds = Bounds(attack.system, cost)
+        figures = bounds.figures(cheapest(_choices(bounds, attack.disclosed())))
+        if not len(figures):
+            return attack.system
+        attack.withhold(figures)
 
 
-def _choose(system: System, unproven: Unproven, cost: Floats) -> Integers:
-    """For each cell that is known too well the cheapest bound near it, of those that hold it; its figures."""
-    if unproven.optimum is None:
-        return np.array([], dtype=np.int64)
-    held = _Held(Bounds(system, cost), unproven, unproven.optimum)
-    return held.bounds.figures(cheapest(held.near(int(target)) for target in unproven.targets))
+def _choices(bounds: Bounds, disclosed: tuple[Disclosed, ...]) -> Iterator[dict[int, float]]:
+    """For each cell that some coalition knows too well the bounds near it that hold it, with their prices."""
+    for found in disclosed:
+        for target, held in zip(found.targets, found.held, strict=True):
+            if held is not None:
+                yield _Holds(bounds, found, held).near(int(target))
 
 
-class _Held:
-    """The bounds that hold attackers' intervals narrow, by the dual values of cells and of rows."""
+class _Holds:
+    """The bounds that hold one cell of one coalition's worlds, by the dual values of cells and of rows."""
 
-    def __init__(self, bounds: Bounds, unproven: Unproven, optimum: Optimum) -> None:
-        worlds = unproven.worlds
+    def __init__(self, bounds: Bounds, found: Disclosed, held: Held) -> None:
         self.bounds = bounds
-        self.coalition = unproven.coalition
-        self.tight = set(worlds.columns[np.abs(optimum.cell_duals) > BINDS].tolist())
-        self.place = worlds.place
-        rows = worlds.rows[np.abs(optimum.row_duals) > BINDS]
-        self.rows = rows
-        self.matrix: sparse.csr_matrix = bounds.system.rows.matrix[rows]
+        self.coalition = found.coalition
+        self.tight = set(held.cells.tolist())
+        self.place = found.worlds.place
+        self.rows = held.rows
+        self.matrix: sparse.csr_matrix = bounds.system.rows.matrix[held.rows]
         self.by_cell: sparse.csc_matrix = self.matrix.tocsc()
 
     def near(self, target: int) -> dict[int, float]:
