@@ -180,12 +180,14 @@ class Attack:
     ) -> tuple[Worlds, Integers, tuple[Held | None, ...]] | None:
         """Strike out what this coalition, and each within it, does not know; what is left, and what holds it."""
         within = [one for one in self.coalitions if set(one) <= set(coalition)]
-        wanted = np.zeros(len(self.system.cells), dtype=bool)
-        unknown = np.full(len(wanted), np.inf)
+        among = among & ~np.isin(self.system.cells.clinic, coalition)
+        wanted = np.zeros(len(among), dtype=bool)
+        unknown = np.full(len(among), np.inf)
         for one in within:
-            wanted |= self.pending[one]
-            unknown[self.pending[one]] = np.minimum(unknown, self.unknown[one])[self.pending[one]]
-        wanted &= among & ~np.isin(self.system.cells.clinic, coalition)
+            # Read once: other attacks strike out theirs meanwhile.
+            pending = self.pending[one] & among
+            wanted |= pending
+            unknown[pending] = np.minimum(unknown[pending], self.unknown[one][pending])
         if not wanted.any():
             return None
         worlds = Worlds(self.system, coalition, wanted)
